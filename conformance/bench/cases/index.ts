@@ -1,0 +1,7 @@
+import type { BenchCase } from '../case.ts';
+import { consumeCases } from './consume.ts';
+import { liveCases } from './live.ts';
+import { localCases } from './local.ts';
+import { publishCases } from './publish.ts';
+
+export const cases: readonly BenchCase[] = [...publishCases, ...consumeCases, ...liveCases, ...localCases];

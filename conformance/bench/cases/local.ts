@@ -1,0 +1,51 @@
+import type { BenchCase } from '../case.ts';
+import {
+  emitteryEmit,
+  type LocalOptions,
+  mittEmit,
+  publishAmongPatterns,
+  publishAwaited,
+  publishUnawaited,
+} from '../in-memory.ts';
+
+const emit = (id: string, options: Required<Pick<LocalOptions, 'handlers'>>): BenchCase => ({
+  id,
+  what: `in memory, not awaited, sync handlers: ${options.handlers}`,
+  events: 200_000,
+  local: true,
+  reference: { name: 'mitt emit', parts: { bus: mittEmit(options) } },
+  subjects: [
+    { name: 'publish, isolate: false', parts: { bus: publishUnawaited(false, options) } },
+    { name: 'publish', parts: { bus: publishUnawaited(true, options) } },
+  ],
+  bars: [{ id, measure: 'rate' }],
+});
+
+const awaited = (id: string, kind: string, options: LocalOptions): Omit<BenchCase, 'bars'> => ({
+  id,
+  what: `in memory, awaited, one ${kind} handler`,
+  events: 200_000,
+  local: true,
+  reference: { name: 'await emittery.emit()', parts: { bus: emitteryEmit(options) } },
+  subjects: [
+    { name: 'await publish, isolate: false', parts: { bus: publishAwaited(false, options) } },
+    { name: 'await publish', parts: { bus: publishAwaited(true, options) } },
+  ],
+});
+
+/** Within one process. */
+export const localCases: readonly BenchCase[] = [
+  emit('I-1', { handlers: 1 }),
+  emit('I-2', { handlers: 10 }),
+  { ...awaited('I-3', 'sync', {}), bars: [{ id: 'I-3', measure: 'rate', floor: 10, goal: 15 }] },
+  { ...awaited('I-3/async', 'async', { async: true }), bars: [{ id: 'I-3/async', measure: 'rate', goal: 8 }] },
+  {
+    id: 'I-4',
+    what: 'in memory, awaited, 1024 types with a handler each',
+    events: 200_000,
+    local: true,
+    reference: { name: 'exact types only', parts: { bus: publishAmongPatterns(0) } },
+    subjects: [{ name: 'among 10,000 patterns', parts: { bus: publishAmongPatterns(10_000) } }],
+    bars: [{ id: 'I-4', measure: 'rate', floor: 0.9, goal: 0.9 }],
+  },
+];

@@ -1,0 +1,38 @@
+import { createKernel, type Inspect, type Kernel, type Middleware } from '@logistically/events-kernel';
+import { redisStreams } from '@logistically/events-redis-streams';
+import type { BenchEvents } from './body.ts';
+
+export interface SubjectOptions {
+  readonly propagate?: boolean;
+  readonly middlewares?: readonly Middleware[];
+}
+
+export type BenchKernel = Kernel<object, BenchEvents>;
+
+interface Topic {
+  readonly stored: number;
+  readonly pending: number;
+}
+
+/** A running kernel on Redis, and what Redis says of the topic of the events. */
+export interface Subject {
+  readonly kernel: BenchKernel;
+  readonly topic: () => Promise<Topic>;
+}
+
+const topicOf = async (inspect: Inspect): Promise<Topic> => {
+  const { partitions } = await inspect.topic('user-events');
+  return {
+    stored: partitions.reduce((total, { length }) => total + length, 0),
+    pending: partitions.flatMap(({ groups }) => groups).reduce((total, { pending }) => total + pending, 0),
+  };
+};
+
+export const openSubject = async (url: string, options: SubjectOptions = {}): Promise<Subject> => {
+  const { propagate = true, middlewares = [] } = options;
+  const transport = redisStreams({ url });
+  const kernel: BenchKernel = createKernel<BenchEvents>({ service: 'bench', propagate }).use(transport);
+  for (const middleware of middlewares) kernel.use(middleware);
+  await kernel.start();
+  return { kernel, topic: () => topicOf(transport.capabilities.inspect) };
+};

@@ -1,0 +1,18 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import type { Envelope } from './event.ts';
+
+/** Carries the event being handled to what its handler publishes. */
+export interface Context {
+  readonly current: () => Envelope | undefined;
+  readonly run: <A, B>(envelope: Envelope, handler: (a: A, b: B) => unknown, a: A, b: B) => unknown;
+}
+
+/** With `enabled: false` nothing is carried: on Node 20 every `await` of the process is then a little cheaper. */
+export const createContext = (enabled: boolean): Context => {
+  if (!enabled) return { current: () => undefined, run: (_, handler, a, b) => handler(a, b) };
+  const storage = new AsyncLocalStorage<Envelope>();
+  return {
+    current: () => storage.getStore(),
+    run: (envelope, handler, a, b) => storage.run(envelope, handler, a, b),
+  };
+};

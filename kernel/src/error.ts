@@ -1,0 +1,74 @@
+/** A stable, greppable error code. The kernel's own are listed in {@link KernelErrorCode}; a plugin's carry its name. */
+export type EventsErrorCode = `EVENTS_${string}`;
+
+/** Every code that the kernel itself throws. The kernel's README says for each what it means and what to do. */
+export type KernelErrorCode =
+  | 'EVENTS_ABORTED'
+  | 'EVENTS_CONFIG'
+  | 'EVENTS_DUPLICATE_NAME'
+  | 'EVENTS_INVALID_NAME'
+  | 'EVENTS_MISSING_CAPABILITY'
+  | 'EVENTS_NOT_RUNNING'
+  | 'EVENTS_NO_TRANSPORT'
+  | 'EVENTS_NOT_ENCODABLE'
+  | 'EVENTS_PUBLISH_FAILED'
+  | 'EVENTS_TOO_LARGE'
+  | 'EVENTS_UNDECODABLE'
+  | 'EVENTS_UNSETTLED';
+
+const brand: symbol = Symbol.for('@logistically/events/error');
+
+export interface EventsErrorOptions {
+  readonly cause?: unknown;
+  /** As a reason: deliver again not before this many ms. */
+  readonly retryAfterMs?: number;
+  /** As a reason: trying again can never help. */
+  readonly permanent?: boolean;
+}
+
+/**
+ * The error that every package of the library throws. Recognise it with {@link isEventsError} and its `code`, never by
+ * `instanceof`: two copies of the kernel may live in one process.
+ */
+export class EventsError extends Error {
+  readonly code: EventsErrorCode;
+  readonly retryAfterMs: number | undefined;
+  readonly permanent: boolean;
+
+  constructor(code: EventsErrorCode, message: string, options: EventsErrorOptions = {}) {
+    super(message, 'cause' in options ? { cause: options.cause } : undefined);
+    this.name = 'EventsError';
+    this.code = code;
+    this.retryAfterMs = options.retryAfterMs;
+    this.permanent = options.permanent ?? false;
+    Object.defineProperty(this, brand, { value: true });
+  }
+}
+
+/** Whether `value` is an {@link EventsError}, of this copy of the kernel or of another. */
+export const isEventsError = (value: unknown): value is EventsError =>
+  typeof value === 'object' && value !== null && brand in value;
+
+/** A failed publish: which event of the batch, its id and why. */
+export interface PublishFailure {
+  /** Position in the published batch, 0 for a single publish. */
+  readonly index: number;
+  readonly type: string;
+  readonly reason: unknown;
+}
+
+/** Thrown by `publishBatch`: lists what failed and why. Every event that is not listed was stored. */
+export class PublishError extends EventsError {
+  readonly failures: readonly PublishFailure[];
+
+  constructor(failures: readonly PublishFailure[], total: number) {
+    const first = failures[0]?.reason;
+    super(
+      'EVENTS_PUBLISH_FAILED',
+      `${failures.length} of ${total} events were not published. \`failures\` lists index and reason of each; the others are stored.`,
+      { cause: first },
+    );
+    this.name = 'PublishError';
+    this.failures = failures;
+  }
+}

@@ -1,0 +1,154 @@
+import { type GroupState } from '@logistically/events-kernel';
+import type { Consumer } from './consumer.ts';
+import { MemoryDelivery } from './delivery.ts';
+import type { Task } from './dispatcher.ts';
+import type { Entry } from './entry.ts';
+import type { Partition, Shared } from './partition.ts';
+import { Window } from './window.ts';
+
+const MAX_REDELIVER_MS = 30_000;
+
+/** A group on a partition: what it was given, what of that it has not settled, and who consumes for it. */
+export class Group implements Task {
+  readonly name: string;
+  readonly partition: Partition;
+  queued = false;
+  /** By offset, from the first that is not settled to the position. What is settled in between is undefined. */
+  readonly #pending: Window<MemoryDelivery | undefined>;
+  /** Failed or handed back, and due again. */
+  readonly #again = new Window<MemoryDelivery>();
+  readonly #consumers: Consumer[] = [];
+  readonly #shared: Shared;
+  #turn = 0;
+  #unsettled = 0;
+  #delayed = 0;
+
+  constructor(name: string, partition: Partition, position: number, shared: Shared) {
+    this.name = name;
+    this.partition = partition;
+    this.#pending = new Window(position);
+    this.#shared = shared;
+  }
+
+  /** Offset of the first entry that is not settled. */
+  get floor(): number {
+    return this.#pending.start;
+  }
+
+  /** Stored and not yet delivered. */
+  get lag(): number {
+    return this.partition.log.end - this.#pending.end;
+  }
+
+  get state(): GroupState {
+    const consumers = this.#consumers.map((consumer) => ({
+      consumer: consumer.name,
+      pending: this.#heldBy(consumer).length,
+      idleMs: Date.now() - consumer.seen,
+    }));
+    return { group: this.name, lag: this.lag, pending: this.#unsettled, delayed: this.#delayed, consumers };
+  }
+
+  join(consumer: Consumer): void {
+    this.#consumers.push(consumer);
+    this.#shared.dispatcher.add(this);
+  }
+
+  leave(consumer: Consumer): void {
+    const index = this.#consumers.indexOf(consumer);
+    if (index >= 0) this.#consumers.splice(index, 1);
+  }
+
+  /** Hands out one batch, to the consumer whose turn it is. */
+  run(): void {
+    const due = this.lag + this.#again.length;
+    if (due === 0) return;
+    const consumer = this.#next();
+    if (!consumer) {
+      for (const busy of this.#consumers) busy.behind.add(this);
+      return;
+    }
+    const count = Math.min(consumer.free, Math.ceil(due / this.#consumers.length));
+    const batch: MemoryDelivery[] = [];
+    while (batch.length < count) batch.push(this.#take(consumer));
+    if (count < due) this.#shared.dispatcher.add(this);
+    consumer.deliver(batch);
+  }
+
+  /** Without a reason it is done; with one it comes back after the reason's `retryAfterMs`, or the back-off. */
+  settle(delivery: MemoryDelivery, reason: unknown): void {
+    // A handoff has acknowledged it already.
+    if (this.#pending.at(delivery.offset) !== delivery) return;
+    if (reason === undefined) {
+      this.#done(delivery.offset);
+      return;
+    }
+    const { alarms, dispatcher, redeliverMs } = this.#shared;
+    const { retryAfterMs } = Object(reason) as { readonly retryAfterMs?: unknown };
+    const backOff = Math.min(redeliverMs * 2 ** (delivery.attempt - 1), MAX_REDELIVER_MS);
+    this.#delayed++;
+    alarms.set(Date.now() + (Number.isFinite(retryAfterMs) ? Number(retryAfterMs) : backOff), () => {
+      this.#delayed--;
+      this.#again.push(delivery);
+      dispatcher.add(this);
+      dispatcher.run();
+    });
+  }
+
+  /** Acknowledges a delivery, or a copy of it, before it is settled. False when its consumer has it no longer. */
+  acknowledge({ offset, attempt }: MemoryDelivery): boolean {
+    const delivery = this.#pending.at(offset);
+    if (!delivery?.holder || delivery.attempt !== attempt) return false;
+    this.#done(offset);
+    return true;
+  }
+
+  /** Takes back what a consumer has not settled; the others get it. */
+  handBack(consumer: Consumer): void {
+    for (const delivery of this.#heldBy(consumer)) {
+      delivery.holder = undefined;
+      this.#again.push(delivery);
+    }
+    this.#shared.dispatcher.add(this);
+  }
+
+  #next(): Consumer | undefined {
+    for (let tried = 0; tried < this.#consumers.length; tried++) {
+      this.#turn = (this.#turn + 1) % this.#consumers.length;
+      const consumer = this.#consumers[this.#turn] as Consumer;
+      if (consumer.free > 0) return consumer;
+    }
+    return undefined;
+  }
+
+  #take(holder: Consumer): MemoryDelivery {
+    const last = this.#again.shift();
+    if (last) {
+      const delivery = new MemoryDelivery(this, last.offset, last.entry, last.attempt + 1, holder);
+      this.#pending.set(last.offset, delivery);
+      return delivery;
+    }
+    const offset = this.#pending.end;
+    const delivery = new MemoryDelivery(this, offset, this.partition.log.at(offset) as Entry, 1, holder);
+    this.#pending.push(delivery);
+    this.#unsettled++;
+    return delivery;
+  }
+
+  #done(offset: number): void {
+    const pending = this.#pending;
+    this.#unsettled--;
+    pending.set(offset, undefined);
+    while (pending.length > 0 && pending.at(pending.start) === undefined) pending.shift();
+    this.partition.trim();
+  }
+
+  #heldBy(consumer: Consumer): MemoryDelivery[] {
+    const held: MemoryDelivery[] = [];
+    for (let offset = this.#pending.start; offset < this.#pending.end; offset++) {
+      const delivery = this.#pending.at(offset);
+      if (delivery?.holder === consumer) held.push(delivery);
+    }
+    return held;
+  }
+}

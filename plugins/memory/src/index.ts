@@ -1,0 +1,1 @@
+export { type MemoryCapabilities, type MemoryOptions, memory } from './memory.ts';

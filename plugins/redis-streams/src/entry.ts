@@ -1,0 +1,50 @@
+import { isUtf8 } from 'node:buffer';
+import type { Payload } from '@logistically/events-kernel';
+import type { Connection } from './connection.ts';
+
+/** A stream entry as ioredis gives it: its id, and its fields and values in one list. */
+export type RawEntry = readonly [id: string, fields: readonly string[] | null];
+
+/** The field that holds a payload: text as it is, bytes in base64 (ioredis reads replies as UTF-8). */
+export const TEXT = 'e';
+export const BYTES = 'b';
+
+export const fieldOf = (payload: Payload): typeof TEXT | typeof BYTES => (typeof payload === 'string' ? TEXT : BYTES);
+
+export const valueOf = (payload: Payload): string =>
+  typeof payload === 'string'
+    ? payload
+    : Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength).toString('base64');
+
+/** The payload of an entry. One that is not ours has none: it is given as the JSON list of its fields, which no codec takes for an event. */
+export const payloadOf = (fields: readonly string[] | null): Payload => {
+  if (fields) {
+    for (let i = 0; i < fields.length; i += 2) {
+      if (fields[i] === TEXT) return fields[i + 1] as string;
+      if (fields[i] === BYTES) return Buffer.from(fields[i + 1] as string, 'base64');
+    }
+  }
+  return JSON.stringify(fields ?? []);
+};
+
+const REPLACEMENT = '\uFFFD';
+
+/** Whether bytes may have been lost when the reply was read as UTF-8. */
+export const isSuspect = (payload: Payload): boolean => typeof payload === 'string' && payload.includes(REPLACEMENT);
+
+/** Reads an entry again as bytes. Text that really holds U+FFFD is given as text, what is no UTF-8 as it was stored. */
+export const readBytes = async (
+  connection: Connection,
+  stream: string,
+  id: string,
+  payload: Payload,
+): Promise<Payload> => {
+  const entries = (await connection.run((client) => client.xrangeBuffer(stream, id, id))) as unknown as [
+    Buffer,
+    Buffer[],
+  ][];
+  const fields = entries[0]?.[1] ?? [];
+  const at = fields.findIndex((field, i) => i % 2 === 0 && field.toString() === TEXT);
+  const bytes = at < 0 ? Buffer.concat(fields) : fields[at + 1];
+  return !bytes || isUtf8(bytes) ? payload : bytes;
+};

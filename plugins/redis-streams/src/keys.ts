@@ -1,0 +1,33 @@
+/**
+ * The names of everything that a transport keeps in Redis. All keys of a topic partition carry the same hash tag, so that a
+ * cluster keeps them in one slot. A derived topic (`dlq:user-events`) is kept beside the topic that it derives from.
+ */
+export interface Keys {
+  readonly stream: (topic: string, partition: number) => string;
+  /** Deliveries of a group that wait for their next attempt. */
+  readonly retries: (topic: string, partition: number, group: string) => string;
+  /** Events that were published with a delay. */
+  readonly delayed: (topic: string, partition: number) => string;
+  /** The topics that exist. */
+  readonly topics: string;
+  readonly store: (key: string) => string;
+  readonly tokens: (key: string) => string;
+}
+
+const home = (topic: string): string => topic.split(':')[1] ?? topic;
+
+export const createKeys = (prefix: string): Keys => {
+  const tag = (topic: string, partition: number): string => `${prefix}:{${home(topic)}:${partition}}:${topic}`;
+  return {
+    stream: tag,
+    retries: (topic, partition, group) => `${tag(topic, partition)}|retries|${group}`,
+    delayed: (topic, partition) => `${tag(topic, partition)}|delayed`,
+    topics: `${prefix}|topics`,
+    // A key's own braces would make another hash tag.
+    store: (key) => `${prefix}|store:{${encodeURIComponent(key)}}`,
+    tokens: (key) => `${prefix}|store:{${encodeURIComponent(key)}}|token`,
+  };
+};
+
+/** The pseudo consumer that owns what waits for its next attempt. */
+export const PARKED = '~retries';

@@ -1,0 +1,13 @@
+-- Appends entries to a stream, each by itself: one that fails does not stop the others.
+-- KEYS[1] stream
+-- ARGV[1] field of the payloads ("e" text, "b" base64)   ARGV[2..] payloads
+-- Returns {} when all are stored, else a flat list: position (from 1), error, position, error, …
+local failed = {}
+for i = 2, #ARGV do
+  local reply = redis.pcall('XADD', KEYS[1], '*', ARGV[1], ARGV[i])
+  if type(reply) == 'table' and reply.err then
+    failed[#failed + 1] = i - 1
+    failed[#failed + 1] = reply.err
+  end
+end
+return failed
