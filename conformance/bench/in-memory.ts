@@ -16,9 +16,17 @@ export interface LocalOptions {
   readonly async?: true;
 }
 
+export interface BusOptions extends LocalOptions {
+  /** The memory transport's own option: whether bodies go through the codec. */
+  readonly isolate: boolean;
+  /** The kernel's own option. Default true. */
+  readonly propagate?: boolean;
+}
+
 type Handle = (body: BenchBody) => unknown;
 type Send = (body: BenchBody, index: number) => unknown;
 
+/** What is measured, with its handlers subscribed. */
 interface Bus {
   /** Sends one event; awaited. */
   readonly send: Send;
@@ -67,31 +75,32 @@ export const emitteryEmit = (options: LocalOptions): OpenPart =>
 
 const CONCURRENCY = 1000;
 
-const openBus = async (isolate: boolean): Promise<BenchKernel> =>
-  createKernel<BenchEvents>({ service: 'bench' }).use(memory({ isolate })).start();
+const openBus = async ({ isolate, propagate = true }: BusOptions): Promise<BenchKernel> =>
+  createKernel<BenchEvents>({ service: 'bench', propagate }).use(memory({ isolate })).start();
 
-const publishTo = async (isolate: boolean, handlers: readonly Handle[], sendOn: (kernel: BenchKernel) => Send) => {
-  const kernel = await openBus(isolate);
-  for (const handler of handlers)
-    await kernel.subscribe(TYPE, ({ body }) => handler(body), { concurrency: CONCURRENCY });
-  return { send: sendOn(kernel), close: () => kernel.stop() };
-};
+const bus =
+  (options: BusOptions, sendOn: (kernel: BenchKernel) => Send) =>
+  async (handlers: readonly Handle[]): Promise<Bus> => {
+    const kernel = await openBus(options);
+    for (const handler of handlers)
+      await kernel.subscribe(TYPE, ({ body }) => handler(body), { concurrency: CONCURRENCY });
+    return { send: sendOn(kernel), close: () => kernel.stop() };
+  };
 
 /** `await publish()` on the memory transport. */
-export const publishAwaited = (isolate: boolean, options: LocalOptions): OpenPart =>
+export const publishAwaited = (options: BusOptions): OpenPart =>
   local(
-    (handlers) => publishTo(isolate, handlers, (kernel) => (body) => kernel.publish(TYPE, body)),
+    bus(options, (kernel) => (body) => kernel.publish(TYPE, body)),
     options,
   );
 
 /** `publish()` without waiting for it, except once in a thousand calls. */
-export const publishUnawaited = (isolate: boolean, options: LocalOptions): OpenPart =>
+export const publishUnawaited = (options: BusOptions): OpenPart =>
   local(
-    (handlers) =>
-      publishTo(isolate, handlers, (kernel) => (body, index) => {
-        const published = kernel.publish(TYPE, body);
-        return index % 1000 === 999 ? published : undefined;
-      }),
+    bus(options, (kernel) => (body, index) => {
+      const published = kernel.publish(TYPE, body);
+      return index % 1000 === 999 ? published : undefined;
+    }),
     options,
   );
 
@@ -100,7 +109,7 @@ const HOT_TYPES = Array.from({ length: 1024 }, (_, index) => `user.hot${index}`)
 /** `await publish()` of 1024 types in turn, each with a handler of its own, among so many patterns that take none of them. */
 export const publishAmongPatterns = (patterns: number): OpenPart =>
   local(async ([handler]) => {
-    const kernel = await openBus(false);
+    const kernel = await openBus({ isolate: false });
     for (const type of HOT_TYPES)
       await kernel.subscribe(type, ({ body }) => (handler as Handle)(body), { concurrency: CONCURRENCY });
     for (let index = 0; index < patterns; index++)

@@ -1,4 +1,4 @@
-import { filter, type Layer, type Delivery, type Middleware } from '@logistically/events-kernel';
+import { type Delivery, filter, type Layer, type Middleware } from '@logistically/events-kernel';
 
 /** Counts what goes in and what comes out, as metrics do. */
 const observe: Layer<Delivery> = (next) => {

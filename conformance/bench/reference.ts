@@ -67,7 +67,12 @@ export const rawPaced = (perSecond: number, bytes: number): OpenPart =>
 type Reply = [stream: string, entries: [id: string, fields: string[]][]][] | null;
 
 /** XREADGROUP of 100, JSON.parse, a call for each event, one awaited XACK for all, again: until so many are acknowledged. */
-const read = async (redis: Redis, events: number, block: boolean, handler: (body: BenchBody) => void): Promise<void> => {
+const read = async (
+  redis: Redis,
+  events: number,
+  block: boolean,
+  handler: (body: BenchBody) => void,
+): Promise<void> => {
   for (let done = 0; done < events; ) {
     const reply = (await (block
       ? redis.xreadgroup('GROUP', GROUP, 'reader', 'COUNT', PAGE, 'BLOCK', 1000, 'STREAMS', KEY, '>')

@@ -7,7 +7,11 @@ export interface SubjectOptions {
   readonly middlewares?: readonly Middleware[];
 }
 
-export type BenchKernel = Kernel<object, BenchEvents>;
+/** What a benchmark asks of a kernel, whatever its transport can do. */
+export type BenchKernel = Pick<
+  Kernel<object, BenchEvents>,
+  'publish' | 'publishBatch' | 'subscribe' | 'stats' | 'stop'
+>;
 
 interface Topic {
   readonly stored: number;
@@ -31,7 +35,7 @@ const topicOf = async (inspect: Inspect): Promise<Topic> => {
 export const openSubject = async (url: string, options: SubjectOptions = {}): Promise<Subject> => {
   const { propagate = true, middlewares = [] } = options;
   const transport = redisStreams({ url });
-  const kernel: BenchKernel = createKernel<BenchEvents>({ service: 'bench', propagate }).use(transport);
+  const kernel = createKernel<BenchEvents>({ service: 'bench', propagate }).use(transport);
   for (const middleware of middlewares) kernel.use(middleware);
   await kernel.start();
   return { kernel, topic: () => topicOf(transport.capabilities.inspect) };

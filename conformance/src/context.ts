@@ -106,7 +106,9 @@ export class CaseContext {
     const { timeoutMs } = this.settings;
     for (const gate of this.#gates) gate.open();
     const tasks = this.#closing.splice(0).reverse();
-    await Promise.allSettled(tasks.map((task) => bounded((async () => task())(), timeoutMs, 'what a case opened is closed')));
+    await Promise.allSettled(
+      tasks.map((task) => bounded((async () => task())(), timeoutMs, 'what a case opened is closed')),
+    );
   }
 
   #log(fields: object, message: string): void {

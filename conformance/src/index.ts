@@ -1,1 +1,2 @@
-export {};
+export { cases } from './cases.ts';
+export { certify } from './certify.ts';

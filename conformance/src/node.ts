@@ -90,7 +90,11 @@ export class Node {
     const subscribing = this.kernel.subscribe(pattern, arrivals.handler, others);
     const subscription = await bounded(subscribing, this.#timeoutMs, `the subscription to ${pattern} is open`);
     arrivals.unsubscribe = (timeoutMs = this.#timeoutMs) =>
-      bounded(subscription.unsubscribe(timeoutMs), timeoutMs + this.#timeoutMs, `the subscription to ${pattern} is closed`);
+      bounded(
+        subscription.unsubscribe(timeoutMs),
+        timeoutMs + this.#timeoutMs,
+        `the subscription to ${pattern} is closed`,
+      );
     return arrivals;
   }
 
@@ -102,7 +106,8 @@ export class Node {
   /** A capability of this node's handle. */
   can<K extends keyof Capabilities>(name: K): NonNullable<Capabilities[K]> {
     const capability = this.handle.capabilities[name];
-    if (capability === undefined) throw new EventsError('EVENTS_MISSING_CAPABILITY', `The handle does not offer ${name} any more.`);
+    if (capability === undefined)
+      throw new EventsError('EVENTS_MISSING_CAPABILITY', `The handle does not offer ${name} any more.`);
     return capability;
   }
 

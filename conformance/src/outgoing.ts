@@ -1,4 +1,10 @@
-import { type BatchEvent, type Codec, createKernel, type OutgoingEvent, type Transport } from '@logistically/events-kernel';
+import {
+  type BatchEvent,
+  type Codec,
+  createKernel,
+  type OutgoingEvent,
+  type Transport,
+} from '@logistically/events-kernel';
 
 /** Makes events as a kernel hands them to a transport of that name, for what takes them without a kernel. */
 export const outgoingEvents = async (

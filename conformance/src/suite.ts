@@ -37,11 +37,16 @@ export interface Suite {
 const asError = (thrown: unknown): Error => (thrown instanceof Error ? thrown : new Error(String(thrown)));
 
 /** Why a case does not apply, in words. */
-const notApplicable = (each: Case, claims: Claims, settings: Settings): Pick<CaseResult, 'status' | 'reason'> | undefined => {
+const notApplicable = (
+  each: Case,
+  claims: Claims,
+  settings: Settings,
+): Pick<CaseResult, 'status' | 'reason'> | undefined => {
   const missing = each.needs?.filter((need) => !claims.has(need)) ?? [];
   if (missing.length > 0) return { status: 'unclaimed', reason: `does not claim ${missing.join(', ')}` };
   if (each.absent && claims.has(each.absent)) return { status: 'unclaimed', reason: `claims ${each.absent}` };
-  if (each.means && !settings[each.means]) return { status: 'untried', reason: `the option \`${each.means}\` is not given` };
+  if (each.means && !settings[each.means])
+    return { status: 'untried', reason: `the option \`${each.means}\` is not given` };
   return undefined;
 };
 
@@ -52,11 +57,13 @@ export const createSuite = (factory: TransportFactory, options: CertifyOptions =
   const caseTimeoutMs = timeoutMs * 4 + leaseMs * 12;
   const known = new Set(cases.map(({ id }) => id));
   const unknown = Object.keys(waive).filter((id) => !known.has(id));
-  if (unknown.length > 0) throw new Error(`waive names cases that do not exist: ${unknown.join(', ')}. \`cases\` lists them.`);
+  if (unknown.length > 0)
+    throw new Error(`waive names cases that do not exist: ${unknown.join(', ')}. \`cases\` lists them.`);
   let claims: Promise<Claims> | undefined;
   let count = 0;
 
-  const claimsOf = (): Promise<Claims> => (claims ??= Promise.resolve(factory()).then((transport) => new Claims(transport)));
+  const claimsOf = (): Promise<Claims> =>
+    (claims ??= Promise.resolve(factory()).then((transport) => new Claims(transport)));
 
   const prove = async (each: Case, context: CaseContext): Promise<void> => {
     try {

@@ -19,6 +19,8 @@ export class TappedSubscription {
   /** Delivered after `stop` had resolved. */
   afterStop = 0;
   stopped = false;
+  /** Called right before what is unsettled is handed back. */
+  onClose: () => void = () => {};
 
   constructor(subscription: TransportSubscription) {
     this.subscription = subscription;
@@ -54,7 +56,9 @@ export class Tap {
   transport(inner: Transport): Transport {
     const { subscribe } = inner;
     const publish: Path<OutgoingEvent> = (batch, settle) => {
-      const records = new Map(batch.map((event): [OutgoingEvent, TappedPublish] => [event, { event, settlements: [] }]));
+      const records = new Map(
+        batch.map((event): [OutgoingEvent, TappedPublish] => [event, { event, settlements: [] }]),
+      );
       this.published.push(...records.values());
       inner.publish(batch, (event, reason) => {
         const record = records.get(event);
@@ -96,7 +100,10 @@ export class Tap {
         await this.#timed('consumer.stop()', consumer.stop());
         tapped.stopped = true;
       },
-      close: (deadline) => this.#timed('consumer.close()', consumer.close(deadline)),
+      close: (deadline) => {
+        tapped.onClose();
+        return this.#timed('consumer.close()', consumer.close(deadline));
+      },
     };
   }
 

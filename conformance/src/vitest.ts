@@ -6,6 +6,7 @@ type Vitest = typeof import('vitest');
  */
 export const vitest = (caller: string, otherwise: string): Pick<Vitest, 'describe' | 'test'> => {
   const { __vitest_index__: running } = globalThis as { __vitest_index__?: Vitest };
-  if (!running) throw new Error(`${caller}() makes vitest tests, and vitest is not running. With another runner use ${otherwise}.`);
+  if (!running)
+    throw new Error(`${caller}() makes vitest tests, and vitest is not running. With another runner use ${otherwise}.`);
   return running;
 };

@@ -15,8 +15,8 @@ const emit = (id: string, options: Required<Pick<LocalOptions, 'handlers'>>): Be
   local: true,
   reference: { name: 'mitt emit', parts: { bus: mittEmit(options) } },
   subjects: [
-    { name: 'publish, isolate: false', parts: { bus: publishUnawaited(false, options) } },
-    { name: 'publish', parts: { bus: publishUnawaited(true, options) } },
+    { name: 'publish, isolate: false', parts: { bus: publishUnawaited({ ...options, isolate: false }) } },
+    { name: 'publish', parts: { bus: publishUnawaited({ ...options, isolate: true }) } },
   ],
   bars: [{ id, measure: 'rate' }],
 });
@@ -28,8 +28,12 @@ const awaited = (id: string, kind: string, options: LocalOptions): Omit<BenchCas
   local: true,
   reference: { name: 'await emittery.emit()', parts: { bus: emitteryEmit(options) } },
   subjects: [
-    { name: 'await publish, isolate: false', parts: { bus: publishAwaited(false, options) } },
-    { name: 'await publish', parts: { bus: publishAwaited(true, options) } },
+    { name: 'await publish, isolate: false', parts: { bus: publishAwaited({ ...options, isolate: false }) } },
+    {
+      name: 'the same, propagate: false',
+      parts: { bus: publishAwaited({ ...options, isolate: false, propagate: false }) },
+    },
+    { name: 'await publish', parts: { bus: publishAwaited({ ...options, isolate: true }) } },
   ],
 });
 

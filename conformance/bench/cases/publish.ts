@@ -14,7 +14,10 @@ export const publishCases: readonly BenchCase[] = [
     reference: r1(200),
     subjects: [
       { name: 'publishBatch', parts: { producer: publishBatches(100, 2, 200) } },
-      { name: 'publishBatch, propagate: false', parts: { producer: publishBatches(100, 2, 200, { propagate: false }) } },
+      {
+        name: 'publishBatch, propagate: false',
+        parts: { producer: publishBatches(100, 2, 200, { propagate: false }) },
+      },
     ],
     bars: [
       { id: 'P-7', measure: 'rate', floor: 2, goal: 2.2 },

@@ -1,8 +1,8 @@
 import assert from 'node:assert';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { TopicStrategy } from '@logistically/events-kernel';
-import type { Case } from '../case.ts';
 import { numbers, sorted } from '../bodies.ts';
+import type { Case } from '../case.ts';
 
 const count = (values: readonly number[]): string => `${values.length} so far`;
 
@@ -17,7 +17,10 @@ export const deliveryCases: readonly Case[] = [
       const arrivals = await node.collect<number>(context.type(), { group: context.group() });
       await node.publishAll(context.type(), numbers(100));
       for (const body of numbers(20, 100)) await node.publish(context.type(), body);
-      await context.until(() => arrivals.done.length >= 120, () => `120 events are handled: ${count(arrivals.done)}`);
+      await context.until(
+        () => arrivals.done.length >= 120,
+        () => `120 events are handled: ${count(arrivals.done)}`,
+      );
       await context.quiet();
       assert.deepEqual(sorted(arrivals.bodies), numbers(120));
     },
@@ -37,7 +40,10 @@ export const deliveryCases: readonly Case[] = [
         },
       });
       await node.publishAll(context.type(), numbers(10));
-      await context.until(() => failing.done.length >= 10, () => `ten events are handled: ${count(failing.done)}`);
+      await context.until(
+        () => failing.done.length >= 10,
+        () => `ten events are handled: ${count(failing.done)}`,
+      );
       const [tapped] = node.tap.subscriptions;
       assert(tapped);
       assert.equal(tapped.emptyBatches, 0, 'no batch is empty');
@@ -78,12 +84,18 @@ export const deliveryCases: readonly Case[] = [
     needs: ['subscribe'],
     async run(context) {
       const topicOf = (type: string): string => `${context.name}-${type.split('.').at(-1)}`;
-      const topics: TopicStrategy = { topicOf, topicsOf: () => ['a', 'b', 'c'].map((name) => `${context.name}-${name}`) };
+      const topics: TopicStrategy = {
+        topicOf,
+        topicsOf: () => ['a', 'b', 'c'].map((name) => `${context.name}-${name}`),
+      };
       const node = await context.node({ topics });
       await node.publish(context.type('a'), 'before');
       const arrivals = await node.collect(`${context.name}.*`, { group: context.group() });
       for (const suffix of ['a', 'b', 'c']) await node.publish(context.type(suffix), suffix);
-      await context.until(() => arrivals.done.length >= 3, () => `three events are handled: ${arrivals.done}`);
+      await context.until(
+        () => arrivals.done.length >= 3,
+        () => `three events are handled: ${arrivals.done}`,
+      );
       assert.deepEqual(arrivals.bodies.toSorted(), ['a', 'b', 'c']);
     },
   },
@@ -99,7 +111,12 @@ export const deliveryCases: readonly Case[] = [
       const all = await Promise.all(
         patterns.map((pattern, index) => node.collect<number>(pattern, { group: context.group(String(index)) })),
       );
-      const types = [`${context.name}.order`, `${context.name}.order.${last}`, `${context.name}-b.x.y.${last}`, `${context.name}-b.x`];
+      const types = [
+        `${context.name}.order`,
+        `${context.name}.order.${last}`,
+        `${context.name}-b.x.y.${last}`,
+        `${context.name}-b.x`,
+      ];
       await node.publishBatch(types.map((type, body) => ({ type, body })));
       const expected = [[0, 1], [1, 2], [1], [0]];
       const seen = (): number[][] => all.map(({ done }) => sorted(done));
@@ -122,7 +139,10 @@ export const deliveryCases: readonly Case[] = [
       await node.publishBatch([one, other].map((type) => ({ type, body: 'before' })));
       const arrivals = await node.collect(`*.${context.name}`, { group: context.group(), concurrency: 10 });
       await node.publishBatch([one, other].map((type) => ({ type, body: type })));
-      await context.until(() => arrivals.done.length >= 2, () => `two events are handled: ${arrivals.done}`);
+      await context.until(
+        () => arrivals.done.length >= 2,
+        () => `two events are handled: ${arrivals.done}`,
+      );
       assert.deepEqual(arrivals.bodies.toSorted(), [one, other]);
     },
   },
@@ -137,7 +157,10 @@ export const deliveryCases: readonly Case[] = [
       const arrivals = await node.collect(`*.${context.name}`, { group: context.group(), concurrency: 10 });
       for (const suffix of ['a', 'b', 'c']) {
         await publisher.publishAll(`${context.name}-${suffix}.${context.name}`, [`${suffix}1`, `${suffix}2`]);
-        await context.until(() => arrivals.done.includes(`${suffix}2`), () => `topic ${suffix} is found: ${arrivals.done}`);
+        await context.until(
+          () => arrivals.done.includes(`${suffix}2`),
+          () => `topic ${suffix} is found: ${arrivals.done}`,
+        );
       }
       assert.deepEqual(arrivals.bodies.toSorted(), ['a1', 'a2', 'b1', 'b2', 'c1', 'c2']);
     },
@@ -151,16 +174,27 @@ export const deliveryCases: readonly Case[] = [
       const node = await context.node();
       const group = context.group();
       const suffixes = ['created', 'updated', 'deleted', 'moved'];
-      const all = await Promise.all(suffixes.map((suffix) => node.collect<number>(context.type(suffix), { group, concurrency: 5 })));
+      const all = await Promise.all(
+        suffixes.map((suffix) => node.collect<number>(context.type(suffix), { group, concurrency: 5 })),
+      );
       await node.publishBatch(numbers(100).map((body) => ({ type: context.type(suffixes[body % 4]), body })));
       const handled = (): number[] => all.flatMap(({ done }) => done);
-      await context.until(() => handled().length >= 100, () => `100 events are handled: ${count(handled())}`);
+      await context.until(
+        () => handled().length >= 100,
+        () => `100 events are handled: ${count(handled())}`,
+      );
       assert.deepEqual(sorted(handled()), numbers(100));
-      for (const [index, { bodies }] of all.entries()) assert(bodies.every((body) => body % 4 === index), 'each gets its own type');
+      for (const [index, { bodies }] of all.entries())
+        assert(
+          bodies.every((body) => body % 4 === index),
+          'each gets its own type',
+        );
       if (!context.claims.has('inspect')) return;
       const pending = async (): Promise<number> => {
         const { partitions } = await node.can('inspect').topic(context.topic);
-        return partitions.flatMap(({ groups }) => groups).reduce((sum, state) => sum + (state.group === group ? state.pending : 0), 0);
+        return partitions
+          .flatMap(({ groups }) => groups)
+          .reduce((sum, state) => sum + (state.group === group ? state.pending : 0), 0);
       };
       await context.until(async () => (await pending()) === 0, 'nothing is pending');
     },
@@ -179,7 +213,10 @@ export const deliveryCases: readonly Case[] = [
       const stored = numbers(10).filter((body) => outcomes[body]?.status === 'fulfilled');
       const own = stored.filter((body) => body % 2 === 0);
       assert.equal(own.length, 5, 'every topic has a partition 0');
-      await context.until(() => all.done.length >= stored.length && arrivals.done.length >= own.length, 'all are handled');
+      await context.until(
+        () => all.done.length >= stored.length && arrivals.done.length >= own.length,
+        'all are handled',
+      );
       assert.deepEqual(sorted(arrivals.bodies), own);
       assert.deepEqual(sorted(all.bodies), stored);
     },
@@ -201,7 +238,10 @@ export const deliveryCases: readonly Case[] = [
         },
       });
       await node.publishAll(context.type(), numbers(60));
-      await context.until(() => arrivals.done.length >= 59, () => `59 of 60 are handled: ${count(arrivals.done)}`);
+      await context.until(
+        () => arrivals.done.length >= 59,
+        () => `59 of 60 are handled: ${count(arrivals.done)}`,
+      );
       assert(!arrivals.done.includes(0));
       gate.open();
       await context.until(() => arrivals.done.includes(0), 'the slow one ends');

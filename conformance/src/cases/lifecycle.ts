@@ -1,7 +1,7 @@
 import assert from 'node:assert';
 import type { Capabilities, Feature } from '@logistically/events-kernel';
-import type { Case, Need } from '../case.ts';
 import { numbers } from '../bodies.ts';
+import type { Case, Need } from '../case.ts';
 import { outgoingEvents } from '../outgoing.ts';
 
 /** The methods of each capability that is an object, and the values of those that are not. */
@@ -41,8 +41,10 @@ export const lifecycleCases: readonly Case[] = [
         if (value === undefined) continue;
         const shape = SHAPES[name as keyof Capabilities] as readonly string[] | undefined;
         assert(shape, `${name} is no capability`);
-        if (LITERALS.includes(name)) assert(shape.includes(value), `${name} must be one of ${shape}, not ${String(value)}`);
-        else for (const method of shape) assert.equal(typeof value?.[method], 'function', `${name}.${method} is missing`);
+        if (LITERALS.includes(name))
+          assert(shape.includes(value), `${name} must be one of ${shape}, not ${String(value)}`);
+        else
+          for (const method of shape) assert.equal(typeof value?.[method], 'function', `${name}.${method} is missing`);
       }
     },
   },
@@ -121,7 +123,10 @@ export const lifecycleCases: readonly Case[] = [
     absent: 'subscribe',
     async run(context) {
       const node = await context.node();
-      await assert.rejects(node.kernel.subscribe(context.type(), () => {}), { code: 'EVENTS_MISSING_CAPABILITY' });
+      await assert.rejects(
+        node.kernel.subscribe(context.type(), () => {}),
+        { code: 'EVENTS_MISSING_CAPABILITY' },
+      );
     },
   },
   ...(Object.keys(SHAPES) as (Need & keyof Capabilities)[]).map(refused),

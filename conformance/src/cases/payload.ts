@@ -17,7 +17,18 @@ const TEXTS: readonly string[] = [
   '__proto__',
 ];
 
-const BODIES: readonly unknown[] = [null, 0, -0.5, 1e21, true, [], {}, [[[]]], { a: { b: [1, 'two', null] } }, { '': ' ' }];
+const BODIES: readonly unknown[] = [
+  null,
+  0,
+  -0.5,
+  1e21,
+  true,
+  [],
+  {},
+  [[[]]],
+  { a: { b: [1, 'two', null] } },
+  { '': ' ' },
+];
 
 /** Sends bodies through and compares what comes out. */
 const roundTrip = async (context: CaseContext, bodies: readonly unknown[]): Promise<void> => {
@@ -41,7 +52,8 @@ const binaryCodec = (): Codec => {
     decode: (payload) => {
       const bytes = bytesOf(payload);
       const [head, tail] = [bytes.subarray(0, 256), bytes.subarray(-256)];
-      if (!head.equals(frame) || !tail.equals(frame)) throw new Error(`The bytes are not what was sent: ${head.toString('hex')}`);
+      if (!head.equals(frame) || !tail.equals(frame))
+        throw new Error(`The bytes are not what was sent: ${head.toString('hex')}`);
       return json.decode(bytes.subarray(256, -256));
     },
   };
@@ -137,7 +149,10 @@ export const payloadCases: readonly Case[] = [
       assert.equal(arrival.envelope.header.key, options.key);
       assert.equal(arrival.envelope.header.hash, header.hash);
       const { topic, partition, cursor, attempt } = arrival.context;
-      assert.deepEqual({ topic, partition, group: arrival.context.group, attempt }, { topic: context.topic, partition: 0, group, attempt: 1 });
+      assert.deepEqual(
+        { topic, partition, group: arrival.context.group, attempt },
+        { topic: context.topic, partition: 0, group, attempt: 1 },
+      );
       assert.equal(typeof cursor, 'string');
       assert.notEqual(cursor, '');
     },

@@ -1,7 +1,7 @@
 import assert from 'node:assert';
 import { type BatchEvent, isEventsError, PublishError } from '@logistically/events-kernel';
-import type { Case } from '../case.ts';
 import { numbers, sorted } from '../bodies.ts';
+import type { Case } from '../case.ts';
 
 const OUT_OF_RANGE = 1_000_000;
 const IDLE_SUBSCRIPTIONS = 20;
@@ -54,7 +54,10 @@ export const publishCases: readonly Case[] = [
       assert.deepEqual([...failures.keys()], [2]);
       assert(isEventsError(failures.get(2)), 'the reason is an EventsError');
       await assert.rejects(node.publish(type, unencodable()), 'alone it is rejected too');
-      await context.until(() => arrivals.done.length === 4, () => `four events are handled (${arrivals.bodies})`);
+      await context.until(
+        () => arrivals.done.length === 4,
+        () => `four events are handled (${arrivals.bodies})`,
+      );
       assert.deepEqual(sorted(arrivals.bodies as number[]), [0, 1, 3, 4]);
     },
   },
@@ -102,7 +105,10 @@ export const publishCases: readonly Case[] = [
       const outcomes = await Promise.allSettled(numbers(500).map((body) => node.publish(type, body)));
       const confirmed = numbers(500).filter((body) => outcomes[body]?.status === 'fulfilled');
       assert.equal(confirmed.length, 500, 'nothing is wrong with any of them');
-      await context.until(() => arrivals.done.length >= 500, () => `500 events are handled (${arrivals.done.length})`);
+      await context.until(
+        () => arrivals.done.length >= 500,
+        () => `500 events are handled (${arrivals.done.length})`,
+      );
       assert.deepEqual(sorted(arrivals.bodies), confirmed);
     },
   },
@@ -114,14 +120,19 @@ export const publishCases: readonly Case[] = [
     async run(context) {
       const node = await context.node();
       await Promise.all(
-        numbers(IDLE_SUBSCRIPTIONS).map((index) => node.collect(`${context.name}${index}.idle`, { group: context.group() })),
+        numbers(IDLE_SUBSCRIPTIONS).map((index) =>
+          node.collect(`${context.name}${index}.idle`, { group: context.group() }),
+        ),
       );
       const publishing = (async () => {
         for (const body of numbers(IDLE_SUBSCRIPTIONS)) await node.publish(context.type(), body);
         return true;
       })();
       let published = false;
-      publishing.then(() => (published = true), () => {});
+      publishing.then(
+        () => (published = true),
+        () => {},
+      );
       await context.until(() => published, 'one event after another is confirmed while subscriptions wait');
     },
   },

@@ -1,6 +1,6 @@
 import assert from 'node:assert';
-import type { Case } from '../case.ts';
 import { numbers, sorted } from '../bodies.ts';
+import type { Case } from '../case.ts';
 
 const SHORT_MS = 60;
 
@@ -33,7 +33,10 @@ export const settlementCases: readonly Case[] = [
       const [first, second] = [await context.node(), await context.node()];
       const done = await first.collect<number>(context.type(), { group, concurrency: 10 });
       await first.publishAll(context.type(), numbers(50));
-      await context.until(() => done.done.length >= 50, () => `50 are handled: ${done.done.length}`);
+      await context.until(
+        () => done.done.length >= 50,
+        () => `50 are handled: ${done.done.length}`,
+      );
       await done.unsubscribe();
       const next = await second.collect<number>(context.type(), { group, concurrency: 10 });
       await second.publish(context.type(), 50);
@@ -58,11 +61,17 @@ export const settlementCases: readonly Case[] = [
         handle: ({ body }) => (body === 3 ? gate.opened : undefined),
       });
       await first.publishAll(context.type(), numbers(10));
-      await context.until(() => held.done.length === 9, () => `nine are handled: ${held.done.length}`);
+      await context.until(
+        () => held.done.length === 9,
+        () => `nine are handled: ${held.done.length}`,
+      );
       await held.unsubscribe(SHORT_MS);
       const arrivals = await second.collect<number>(context.type(), { group, concurrency: 10 });
       await second.publish(context.type(), 10);
-      await context.until(() => arrivals.done.includes(3) && arrivals.done.includes(10), () => `3 and 10 are handled: ${arrivals.done}`);
+      await context.until(
+        () => arrivals.done.includes(3) && arrivals.done.includes(10),
+        () => `3 and 10 are handled: ${arrivals.done}`,
+      );
       await context.quiet();
       assert.deepEqual(sorted(arrivals.bodies), [3, 10]);
     },
@@ -94,7 +103,10 @@ export const settlementCases: readonly Case[] = [
       await context.until(() => held.done.length === 1, 'the first consumer settles, too late');
       await context.quiet();
       now.open();
-      await context.until(() => arrivals.done.length === 1, 'what the second consumer failed on comes back all the same');
+      await context.until(
+        () => arrivals.done.length === 1,
+        'what the second consumer failed on comes back all the same',
+      );
     },
   },
 ];

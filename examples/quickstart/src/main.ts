@@ -1,1 +1,4 @@
-export {};
+import { memory } from '@logistically/events-memory';
+import { runShop } from './shop.ts';
+
+await runShop(memory());

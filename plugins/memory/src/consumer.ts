@@ -15,16 +15,26 @@ export class Consumer implements TransportConsumer, Task {
   seen = Date.now();
   readonly #path: Path<Delivery>;
   readonly #dispatcher: Dispatcher;
+  readonly #onClose: (consumer: Consumer) => void;
   readonly #groups: Group[] = [];
+  #stopped = false;
 
-  constructor(name: string, concurrency: number, path: Path<Delivery>, dispatcher: Dispatcher) {
+  constructor(
+    name: string,
+    concurrency: number,
+    path: Path<Delivery>,
+    dispatcher: Dispatcher,
+    onClose: (consumer: Consumer) => void,
+  ) {
     this.name = name;
     this.free = concurrency;
     this.#path = path;
     this.#dispatcher = dispatcher;
+    this.#onClose = onClose;
   }
 
   join(group: Group): void {
+    if (this.#stopped) return;
     this.#groups.push(group);
     group.join(this);
   }
@@ -49,12 +59,14 @@ export class Consumer implements TransportConsumer, Task {
   }
 
   async stop(): Promise<void> {
+    this.#stopped = true;
     for (const group of this.#groups) group.leave(this);
   }
 
   async close(): Promise<void> {
     await this.stop();
     for (const group of this.#groups.splice(0)) group.handBack(this);
+    this.#onClose(this);
     this.#dispatcher.run();
   }
 

@@ -16,6 +16,7 @@ export class MemoryDelivery extends Delivery {
     // Passed by reference it has no payload: to write one would cost more than all the rest.
     super(topic, number, entry.cursor, attempt, entry.event ? '' : entry.payload);
     this.envelope = entry.event;
+    this.notes = entry.notes;
     this.home = home;
     this.offset = offset;
     this.entry = entry;

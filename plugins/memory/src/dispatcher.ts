@@ -1,3 +1,5 @@
+import { Window } from './window.ts';
+
 /** Something that may have deliveries to hand out. `run` hands out what it can at once, and adds itself again for the rest. */
 export interface Task {
   queued: boolean;
@@ -14,12 +16,8 @@ const TASKS_PER_TURN = 1000;
 export class Dispatcher {
   /** The time of this run, ms since the epoch: a clock for all that need not read one. */
   now = 0;
-  readonly #queue: Task[] = [];
-  #busy = false;
-
-  get busy(): boolean {
-    return this.#busy;
-  }
+  busy = false;
+  readonly #queue = new Window<Task>();
 
   add(task: Task): void {
     if (task.queued) return;
@@ -29,23 +27,20 @@ export class Dispatcher {
 
   /** Runs until the queue is empty, unless it runs already or the turn is over. */
   run(now = Date.now()): void {
-    if (this.#busy) return;
-    this.#busy = true;
+    if (this.busy) return;
+    this.busy = true;
     this.now = now;
-    let done = 0;
-    while (done < this.#queue.length && done < TASKS_PER_TURN) {
-      const task = this.#queue[done++] as Task;
+    for (let left = TASKS_PER_TURN; left > 0; left--) {
+      const task = this.#queue.shift();
+      if (!task) {
+        this.busy = false;
+        return;
+      }
       task.queued = false;
       task.run();
     }
-    if (done === this.#queue.length) {
-      this.#queue.length = 0;
-      this.#busy = false;
-      return;
-    }
-    this.#queue.splice(0, done);
     setImmediate(() => {
-      this.#busy = false;
+      this.busy = false;
       this.run();
     });
   }

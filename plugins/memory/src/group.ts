@@ -1,4 +1,4 @@
-import { type GroupState } from '@logistically/events-kernel';
+import type { GroupState } from '@logistically/events-kernel';
 import type { Consumer } from './consumer.ts';
 import { MemoryDelivery } from './delivery.ts';
 import type { Task } from './dispatcher.ts';
@@ -7,6 +7,8 @@ import type { Partition, Shared } from './partition.ts';
 import { Window } from './window.ts';
 
 const MAX_REDELIVER_MS = 30_000;
+/** How long events may wait for a consumer before that is a problem. */
+const WAIT_MS = 60_000;
 
 /** A group on a partition: what it was given, what of that it has not settled, and who consumes for it. */
 export class Group implements Task {
@@ -20,6 +22,7 @@ export class Group implements Task {
   readonly #consumers: Consumer[] = [];
   readonly #shared: Shared;
   #turn = 0;
+  #newFirst = false;
   #unsettled = 0;
   #delayed = 0;
 
@@ -49,6 +52,14 @@ export class Group implements Task {
     return { group: this.name, lag: this.lag, pending: this.#unsettled, delayed: this.#delayed, consumers };
   }
 
+  /** Nobody consumes what has waited for a minute. */
+  get problem(): string | undefined {
+    const { topic, number, log } = this.partition;
+    const oldest = log.at(this.floor);
+    if (!oldest || this.#consumers.length > 0 || Date.now() - oldest.time < WAIT_MS) return undefined;
+    return `group ${this.name} has ${this.lag + this.#unsettled} events waiting in ${topic}/${number} and no consumer`;
+  }
+
   join(consumer: Consumer): void {
     this.#consumers.push(consumer);
     this.#shared.dispatcher.add(this);
@@ -69,7 +80,7 @@ export class Group implements Task {
       return;
     }
     const count = Math.min(consumer.free, Math.ceil(due / this.#consumers.length));
-    const batch: MemoryDelivery[] = [];
+    const batch = [this.#take(consumer)];
     while (batch.length < count) batch.push(this.#take(consumer));
     if (count < due) this.#shared.dispatcher.add(this);
     consumer.deliver(batch);
@@ -95,12 +106,11 @@ export class Group implements Task {
     });
   }
 
-  /** Acknowledges a delivery, or a copy of it, before it is settled. False when its consumer has it no longer. */
-  acknowledge({ offset, attempt }: MemoryDelivery): boolean {
-    const delivery = this.#pending.at(offset);
-    if (!delivery?.holder || delivery.attempt !== attempt) return false;
-    this.#done(offset);
-    return true;
+  /** Acknowledges a delivery before it is settled. False when its consumer has it no longer. */
+  acknowledge(delivery: MemoryDelivery): boolean {
+    const held = delivery.holder !== undefined && this.#pending.at(delivery.offset) === delivery;
+    if (held) this.#done(delivery.offset);
+    return held;
   }
 
   /** Takes back what a consumer has not settled; the others get it. */
@@ -122,7 +132,9 @@ export class Group implements Task {
   }
 
   #take(holder: Consumer): MemoryDelivery {
-    const last = this.#again.shift();
+    // In turn: neither new entries nor those that come back wait for all of the others.
+    this.#newFirst = !this.#newFirst;
+    const last = this.#newFirst && this.lag > 0 ? undefined : this.#again.shift();
     if (last) {
       const delivery = new MemoryDelivery(this, last.offset, last.entry, last.attempt + 1, holder);
       this.#pending.set(last.offset, delivery);

@@ -1,40 +1,37 @@
 import {
-  asReason,
   type Capabilities,
   type Delay,
-  type Delivery,
   EventsError,
+  each,
   type Handoff,
   type Inspect,
   type Log,
   type OutgoingEvent,
-  type Path,
-  type Settle,
+  originOf,
   type Store,
   type Transport,
-  type TransportConsumer,
-  type TransportSubscription,
 } from '@logistically/events-kernel';
 import { Alarms } from './alarms.ts';
 import { Consumer } from './consumer.ts';
 import type { MemoryDelivery } from './delivery.ts';
 import { Dispatcher } from './dispatcher.ts';
 import { Entry } from './entry.ts';
-import { Partition, type Shared } from './partition.ts';
+import type { Partition } from './partition.ts';
 import { createStore } from './store.ts';
+import { Topics } from './topics.ts';
 
 export interface MemoryOptions {
   /** Name of the transport. Default `'memory'`. */
   readonly name?: string;
-  /** Whether every group decodes its own copy, as with a broker. `false` passes events by reference. Default true. */
+  /** Each group decodes its own copy, as with a broker; `false` passes events by reference. Default true. */
   readonly isolate?: boolean;
   /** How many partitions each topic has. Default 1. */
   readonly partitions?: number;
-  /** How many settled entries a partition keeps to be read again. Default 10 000. */
+  /** How many entries a partition keeps to be read again once all groups have settled them. Default 10 000. */
   readonly maxRetained?: number;
-  /** How many entries of a partition a group may leave unsettled before publishing is refused. Default 1 000 000. */
+  /** How many unsettled entries a partition keeps. Beyond, publishing to it is refused. Default 1 000 000. */
   readonly maxUnsettled?: number;
-  /** How long after a failure an event is delivered again, in ms: doubled with each attempt, up to 30 000. Default 100. */
+  /** The wait before an event that failed is delivered again, in ms; doubled per attempt, up to 30 000. Default 100. */
   readonly redeliverMs?: number;
 }
 
@@ -49,63 +46,151 @@ export interface MemoryCapabilities extends Capabilities {
   readonly inspect: Inspect;
 }
 
-/** How long events may wait without a consumer before that is unhealthy. */
-const WAIT_MS = 60_000;
-
-/** Carries events within the process, and behaves as the durable transports do. Several kernels may use one instance. */
-export const memory = (options: MemoryOptions = {}): Transport<MemoryCapabilities> => new Memory(options);
-
-const checkNumber = (name: string, value: number, least: number): void => {
-  if (typeof value !== 'number' || !(value >= least))
-    throw new EventsError('EVENTS_CONFIG', `\`${name}\` of memory() must be a number from ${least} on.`);
+const checkWhole = (name: string, value: number, least: number): void => {
+  if (!Number.isInteger(value) || value < least)
+    throw new EventsError('EVENTS_CONFIG', `memory(): \`${name}\` must be a whole number from ${least} on.`);
 };
 
-class Memory implements Transport<MemoryCapabilities> {
-  readonly kind = 'transport';
-  readonly name: string;
-  readonly capabilities: MemoryCapabilities;
-  readonly #isolate: boolean;
-  readonly #partitions: number;
-  readonly #shared: Shared;
-  readonly #topics = new Map<string, readonly Partition[]>();
-  readonly #consumers = new Map<Consumer, TransportSubscription>();
-  /** Groups of all topics: those that come into being later have them from the start. */
-  readonly #everywhere = new Set<string>();
-  #sequence = 0;
-  #named = 0;
-  #opened = 0;
+/**
+ * Carries events within the process and behaves as the durable transports do. What it holds belongs to the instance: it
+ * survives `close` and `open`, and several kernels may share it.
+ *
+ * Refuses with `EVENTS_MEMORY_FULL` (a group is too far behind), `EVENTS_MEMORY_PARTITION` (there is no such partition) and
+ * `EVENTS_NOT_RUNNING` (it is not open).
+ */
+export const memory = (options: MemoryOptions = {}): Transport<MemoryCapabilities> => {
+  const {
+    name = 'memory',
+    isolate = true,
+    partitions = 1,
+    maxRetained = 10_000,
+    maxUnsettled = 1_000_000,
+    redeliverMs = 100,
+  } = options;
+  checkWhole('partitions', partitions, 1);
+  checkWhole('maxRetained', maxRetained, 0);
+  checkWhole('maxUnsettled', maxUnsettled, 1);
+  checkWhole('redeliverMs', redeliverMs, 0);
 
-  constructor(options: MemoryOptions) {
-    const { name = 'memory', isolate = true, partitions = 1 } = options;
-    const { maxRetained = 10_000, maxUnsettled = 1_000_000, redeliverMs = 100 } = options;
-    checkNumber('partitions', partitions, 1);
-    checkNumber('maxRetained', maxRetained, 0);
-    checkNumber('maxUnsettled', maxUnsettled, 1);
-    checkNumber('redeliverMs', redeliverMs, 0);
-    this.name = name;
-    this.#isolate = isolate;
-    this.#partitions = partitions;
-    this.#shared = { dispatcher: new Dispatcher(), alarms: new Alarms(), redeliverMs, maxRetained, maxUnsettled };
-    this.capabilities = {
+  const dispatcher = new Dispatcher();
+  const alarms = new Alarms();
+  const topics = new Topics(partitions, { dispatcher, alarms, redeliverMs, maxRetained, maxUnsettled });
+  let sequence = 0;
+  let named = 0;
+  let opened = 0;
+
+  const checkOpen = (): void => {
+    if (opened === 0)
+      throw new EventsError(
+        'EVENTS_NOT_RUNNING',
+        `${name} is not open: start the kernel, or open() the transport first.`,
+      );
+  };
+
+  /** Where an event goes. Throws where it cannot be stored. */
+  const accept = (topic: string, number: number | undefined): Partition => {
+    checkOpen();
+    const partition = topics.partition(topic, number);
+    if (partition.full)
+      throw new EventsError(
+        'EVENTS_MEMORY_FULL',
+        `${topic}/${partition.number} is full: a group has left ${maxUnsettled} entries unsettled (maxUnsettled). Try again when it has caught up.`,
+      );
+    return partition;
+  };
+
+  const entryOf = (event: OutgoingEvent): Entry =>
+    isolate || event.encoded ? new Entry(event.payload, undefined) : new Entry(undefined, event);
+
+  const append = (partition: Partition, entry: Entry, time: number): void => partition.append(entry, ++sequence, time);
+
+  const store = each<OutgoingEvent>((event) =>
+    append(accept(event.topic, event.partition), entryOf(event), event.time),
+  );
+
+  const publishAt: Delay['publishAt'] = (time, batch, settle) =>
+    each<OutgoingEvent>((event) => {
+      if (!Number.isFinite(time))
+        throw new EventsError('EVENTS_CONFIG', 'publishAt: `time` must be in ms since the epoch.');
+      const partition = accept(event.topic, event.partition);
+      const entry = entryOf(event);
+      partition.delayed++;
+      alarms.set(time, () => {
+        partition.delayed--;
+        append(partition, entry, Date.now());
+        dispatcher.run();
+      });
+    })(batch, settle);
+
+  const move: Handoff['move'] = async (delivery, topic, notes) => {
+    const { home, entry, partition } = originOf(delivery) as MemoryDelivery;
+    const target = accept(topic, partition);
+    if (!home.acknowledge(originOf(delivery) as MemoryDelivery))
+      throw new EventsError(
+        'EVENTS_MEMORY_NOT_HELD',
+        'The delivery is settled or handed back: it cannot be moved any more.',
+      );
+    append(target, entry.with(notes), Date.now());
+    dispatcher.run();
+  };
+
+  const read: Log['read'] = async (topic, { partition: number = 0, from = 'earliest', limit = 100 } = {}) => {
+    const partition = topics.partitions(topic)[number];
+    return partition ? partition.read(from, limit) : [];
+  };
+
+  const inspect: Inspect['topic'] = async (topic) => ({
+    topic,
+    partitions: topics.partitions(topic).map(({ number, log, groups }) => ({
+      partition: number,
+      length: log.length,
+      groups: groups.map((group) => group.state),
+    })),
+  });
+
+  return {
+    kind: 'transport',
+    name,
+    capabilities: {
       durable: 'process',
       groups: true,
       order: 'partition',
-      log: { read: this.#read, topics: async () => [...this.#topics.keys()] },
+      log: { read, topics: async () => topics.names },
       store: createStore(),
-      delay: { publishAt: this.#publishAt },
-      handoff: { move: this.#move },
-      inspect: { topic: this.#inspect },
-    };
-  }
+      delay: { publishAt },
+      handoff: { move },
+      inspect: { topic: inspect },
+    },
 
-  open = async (): Promise<void> => {
-    if (this.#opened++ === 0) this.#shared.alarms.resume();
-  };
+    async open() {
+      if (opened++ === 0) alarms.resume();
+    },
 
-  close = async (): Promise<void> => {
-    if (this.#opened === 0 || --this.#opened > 0) return;
-    this.#shared.alarms.pause();
-    for (const consumer of this.#consumers.keys()) await consumer.close();
-    this.#consumers.clear();
+    publish(batch, settle) {
+      store(batch, settle);
+      dispatcher.run(batch[0]?.time);
+    },
+
+    async subscribe(subscription, deliver) {
+      checkOpen();
+      const { group, concurrency } = subscription;
+      const consumer = new Consumer(`${group}-${++named}`, concurrency, deliver, dispatcher, (closed) =>
+        topics.leave(closed),
+      );
+      topics.enter(consumer, subscription);
+      // Later, so that the caller has its subscription before what is stored already is delivered.
+      setImmediate(() => dispatcher.run());
+      return consumer;
+    },
+
+    async health() {
+      return topics.names.flatMap((topic) => topics.partitions(topic).flatMap((partition) => partition.problems));
+    },
+
+    async close() {
+      if (opened === 0 || --opened > 0) return;
+      alarms.pause();
+      for (const consumer of topics.consumers) await consumer.close();
+    },
   };
-}
+};

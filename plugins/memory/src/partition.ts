@@ -1,11 +1,11 @@
-import { EventsError, type From } from '@logistically/events-kernel';
+import { EventsError, type From, type LogEntry } from '@logistically/events-kernel';
 import type { Alarms } from './alarms.ts';
 import type { Dispatcher } from './dispatcher.ts';
 import type { Entry } from './entry.ts';
 import { Group } from './group.ts';
 import { Window } from './window.ts';
 
-/** What the partitions of a transport have in common. */
+/** What all partitions of a transport have in common. */
 export interface Shared {
   readonly dispatcher: Dispatcher;
   readonly alarms: Alarms;
@@ -14,13 +14,13 @@ export interface Shared {
   readonly maxUnsettled: number;
 }
 
-/** The log of a partition of a topic, and the groups that read it. */
+/** A partition of a topic: its log by offset, and the groups that read it. */
 export class Partition {
   readonly topic: string;
   readonly number: number;
   readonly log = new Window<Entry>();
   readonly groups: Group[] = [];
-  /** Accepted, and stored here later. */
+  /** How many entries are accepted and to be stored later. */
   delayed = 0;
   readonly #shared: Shared;
 
@@ -30,64 +30,82 @@ export class Partition {
     this.#shared = shared;
   }
 
-  /** What the slowest group has not settled, and what is on its way here. */
-  get unsettled(): number {
-    return this.log.end - this.#floor() + this.delayed;
-  }
-
-  /** Throws `EVENTS_MEMORY_FULL` when one more entry would be one too many. */
-  check(): void {
+  /** Whether a group has left so much unsettled that nothing more is accepted. */
+  get full(): boolean {
     const { maxUnsettled } = this.#shared;
-    // The log cannot hold more unsettled entries than entries: the groups need not be asked then.
-    if (this.log.length + this.delayed >= maxUnsettled && this.unsettled >= maxUnsettled)
-      throw new EventsError(
-        'EVENTS_MEMORY_FULL',
-        `${this.topic}/${this.number} holds ${maxUnsettled} unsettled events (maxUnsettled): nothing is stored until its groups catch up.`,
-      );
+    // The length first: it is at hand, and while it is small no group needs to be asked.
+    return (
+      this.log.length + this.delayed >= maxUnsettled && this.log.end - this.#floor() + this.delayed >= maxUnsettled
+    );
   }
 
-  append(entry: Entry): void {
+  append(entry: Entry, sequence: number, time: number): void {
+    entry.sequence = sequence;
+    // Times never decrease, so that a position can be found by time.
+    entry.time = Math.max(time, this.log.at(this.log.end - 1)?.time ?? 0);
     this.log.push(entry);
-    for (const group of this.groups) this.#shared.dispatcher.add(group);
     this.trim();
+    for (const group of this.groups) this.#shared.dispatcher.add(group);
   }
 
-  /** Drops the oldest entries beyond `maxRetained` that every group has settled. */
+  /** Drops the oldest entries beyond `maxRetained`, but none that a group has not settled. */
   trim(): void {
-    if (this.log.length <= this.#shared.maxRetained) return;
-    const end = Math.min(this.#floor(), this.log.end - this.#shared.maxRetained);
+    const excess = this.log.length - this.#shared.maxRetained;
+    if (excess <= 0) return;
+    const end = Math.min(this.log.start + excess, this.#floor());
     while (this.log.start < end) this.log.shift();
   }
 
-  /** The group of a name, made at a position where it is new. */
+  /** Entries from a position on, oldest first. */
+  read(from: From, limit: number): LogEntry[] {
+    const { topic, number: partition, log } = this;
+    const entries: LogEntry[] = [];
+    for (let offset = this.offset(from); offset < log.end && entries.length < limit; offset++)
+      entries.push((log.at(offset) as Entry).toLogEntry(topic, partition));
+    return entries;
+  }
+
+  /** What keeps it from working, in words. */
+  get problems(): string[] {
+    const waiting = this.groups.flatMap((group) => group.problem ?? []);
+    return this.full ? [...waiting, `${this.topic}/${this.number} is full: publishing to it is refused`] : waiting;
+  }
+
+  /** The group of this name. One that is new begins at a position. */
   group(name: string, from: From): Group {
     let group = this.groups.find((known) => known.name === name);
-    if (!group) this.groups.push((group = new Group(name, this, this.position(from), this.#shared)));
+    if (!group) {
+      group = new Group(name, this, this.offset(from), this.#shared);
+      this.groups.push(group);
+    }
     return group;
   }
 
-  /** The number of the first entry from a position on. Throws `EVENTS_MEMORY_CURSOR`. */
-  position(from: From): number {
+  /** Offset of the first entry from a position on. */
+  offset(from: From): number {
     if (from === 'latest') return this.log.end;
     if (from === 'earliest') return this.log.start;
     if (from instanceof Date) return this.#first((entry) => entry.time >= from.getTime());
-    if (!/^\d{1,16}$/.test(from))
-      throw new EventsError('EVENTS_MEMORY_CURSOR', '`from` is no cursor of this transport: use latest, earliest, a Date or a cursor.');
+    if (!/^\d{1,15}$/.test(from))
+      throw new EventsError(
+        'EVENTS_MEMORY_CURSOR',
+        `${JSON.stringify(from)} is no position: use 'latest', 'earliest', a Date, or the cursor of a delivery or log entry.`,
+      );
     return this.#first((entry) => entry.sequence > Number(from));
   }
 
-  /** First of the entries for which `after` is true, which it is for all that follow too. */
-  #first(after: (entry: Entry) => boolean): number {
+  /** Offset of the first entry that passes; those after it all do. */
+  #first(passes: (entry: Entry) => boolean): number {
     let { start, end } = this.log;
     while (start < end) {
       const middle = Math.floor((start + end) / 2);
-      if (after(this.log.at(middle) as Entry)) end = middle;
+      if (passes(this.log.at(middle) as Entry)) end = middle;
       else start = middle + 1;
     }
     return start;
   }
 
-  /** Number of the first entry that a group has not settled. */
+  /** Offset of the first entry that some group has not settled. */
   #floor(): number {
     let floor = this.log.end;
     for (const group of this.groups) if (group.floor < floor) floor = group.floor;

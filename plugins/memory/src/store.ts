@@ -1,47 +1,75 @@
 import { EventsError, type Expiry, type Lease, type Store } from '@logistically/events-kernel';
 
-/** A map whose values may have a time to live. What has expired is swept out as the map grows, so no timer is needed. */
+/** The size from which on a map is swept. */
+const SWEEP_SIZE = 1024;
+
+/** A map whose values may expire. The expired ones are swept out as the map grows, so that it needs no timer. */
 class ExpiringMap<T> {
-  readonly #values = new Map<string, { readonly value: T; readonly expires: number }>();
-  #sweepAt = 1024;
+  readonly #held = new Map<string, { readonly value: T; readonly expires: number }>();
+  #sweepAt = SWEEP_SIZE;
 
   get(key: string): T | undefined {
-    const held = this.#values.get(key);
+    const held = this.#held.get(key);
     return held && held.expires > Date.now() ? held.value : undefined;
   }
 
   set(key: string, value: T, { ttlMs = Number.POSITIVE_INFINITY }: Expiry = {}): void {
-    this.#values.set(key, { value, expires: Date.now() + ttlMs });
-    if (this.#values.size >= this.#sweepAt) this.#sweep();
+    this.#held.set(key, { value, expires: Date.now() + ttlMs });
+    if (this.#held.size < this.#sweepAt) return;
+    for (const [each, { expires }] of this.#held) if (expires <= Date.now()) this.#held.delete(each);
+    this.#sweepAt = Math.max(SWEEP_SIZE, this.#held.size * 2);
   }
 
-  /** Changes a value and leaves it the time that it has. */
-  replace(key: string, value: T): void {
-    const { expires = Number.POSITIVE_INFINITY } = this.get(key) === undefined ? {} : (this.#values.get(key) ?? {});
-    this.#values.set(key, { value, expires });
+  /** Changes a value that is there, and leaves it the time that it has. */
+  change(key: string, value: T): void {
+    this.#held.set(key, { expires: Number.POSITIVE_INFINITY, ...this.#held.get(key), value });
   }
 
   delete(key: string): void {
-    this.#values.delete(key);
-  }
-
-  #sweep(): void {
-    const now = Date.now();
-    for (const [key, { expires }] of this.#values) if (expires <= now) this.#values.delete(key);
-    this.#sweepAt = Math.max(1024, this.#values.size * 2);
+    this.#held.delete(key);
   }
 }
 
-/** The capability `store` in the memory of the process. */
+/** The capability `store`, in the memory of the process. A counter's time to live counts from its first addition. */
 export const createStore = (): Store => {
   const values = new ExpiringMap<string>();
   const leases = new ExpiringMap<number>();
   let token = 0;
 
-  const compareAndSet = async (key: string, expected: string | undefined, value: string, options?: Expiry): Promise<boolean> => {
+  const compareAndSet: Store['compareAndSet'] = async (key, expected, value, options) => {
     if (values.get(key) !== expected) return false;
     values.set(key, value, options);
     return true;
+  };
+
+  const increment: Store['increment'] = async (key, by = 1, options) => {
+    const current = values.get(key);
+    const sum = Number(current ?? 0) + by;
+    if (!Number.isSafeInteger(sum))
+      throw new EventsError(
+        'EVENTS_MEMORY_NO_COUNTER',
+        'The key holds no whole number, or one too large: count under another key.',
+      );
+    if (current === undefined) values.set(key, String(sum), options);
+    else values.change(key, String(sum));
+    return sum;
+  };
+
+  const lease: Store['lease'] = async (key, ttlMs): Promise<Lease | undefined> => {
+    if (leases.get(key) !== undefined) return undefined;
+    const own = ++token;
+    leases.set(key, own, { ttlMs });
+    return {
+      token: own,
+      renew: async () => {
+        if (leases.get(key) !== own) return false;
+        leases.set(key, own, { ttlMs });
+        return true;
+      },
+      release: async () => {
+        if (leases.get(key) === own) leases.delete(key);
+      },
+    };
   };
 
   return {
@@ -50,32 +78,7 @@ export const createStore = (): Store => {
     delete: async (key) => values.delete(key),
     setIfAbsent: (key, value, options) => compareAndSet(key, undefined, value, options),
     compareAndSet,
-
-    async increment(key, by = 1, options) {
-      const current = values.get(key);
-      const sum = Number(current ?? 0) + by;
-      if (!Number.isSafeInteger(sum))
-        throw new EventsError('EVENTS_MEMORY_COUNTER', `${JSON.stringify(key)} holds no whole number: increment another key.`);
-      if (current === undefined || options) values.set(key, String(sum), options);
-      else values.replace(key, String(sum));
-      return sum;
-    },
-
-    async lease(key, ttlMs): Promise<Lease | undefined> {
-      if (leases.get(key) !== undefined) return undefined;
-      const own = ++token;
-      leases.set(key, own, { ttlMs });
-      return {
-        token: own,
-        renew: async () => {
-          if (leases.get(key) !== own) return false;
-          leases.set(key, own, { ttlMs });
-          return true;
-        },
-        release: async () => {
-          if (leases.get(key) === own) leases.delete(key);
-        },
-      };
-    },
+    increment,
+    lease,
   };
 };

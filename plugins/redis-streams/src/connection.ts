@@ -25,7 +25,10 @@ interface Call {
 }
 
 /** What a client must do differently from ioredis' defaults, so that every wait ends (after `silenceMs`) and nothing is sent behind our back. */
-export const clientOptions = (purpose: ConnectionPurpose, silenceMs: number): RedisOptions => ({
+export const clientOptions = (
+  purpose: ConnectionPurpose,
+  silenceMs: number,
+): RedisOptions & { readonly replyMapping: 'legacy' } => ({
   lazyConnect: true,
   connectionName: `events-${purpose}`,
   // A command that its caller was told has failed must not be sent later: what to repeat is decided here.
@@ -35,6 +38,7 @@ export const clientOptions = (purpose: ConnectionPurpose, silenceMs: number): Re
   retryStrategy: (times) => Math.min(20 * 2 ** times, 1000) + Math.floor(Math.random() * 50),
   // The replies of stream commands are arrays in both protocols; RESP2 is cheaper to parse.
   protocol: 2,
+  replyMapping: 'legacy',
   // Also a connection that freezes while it is being made must end.
   connectTimeout: silenceMs,
   socketTimeout: silenceMs,

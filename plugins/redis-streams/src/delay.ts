@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { asReason, type Delay, type OutgoingEvent } from '@logistically/events-kernel';
-import { fieldOf, valueOf } from './entry.ts';
+import { fieldOf, textOf } from './entry.ts';
 import type { Keys } from './keys.ts';
 import type { Opened } from './opened.ts';
 
@@ -21,7 +21,7 @@ export const createDelay = (
       const add = async (): Promise<void> => {
         const { commands, topics } = opened();
         const { payload, topic, partition = 0 } = event;
-        const member = `${fieldOf(payload)}:${nonce}${index}:${valueOf(payload)}`;
+        const member = `${fieldOf(payload)}:${nonce}${index}:${textOf(payload)}`;
         const set = keys.delayed(topic, checkPartition(partition));
         await commands.run((client) => client.zadd(set, time, member));
         topics.touch(topic, Date.now());

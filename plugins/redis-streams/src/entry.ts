@@ -11,20 +11,34 @@ export const BYTES = 'b';
 
 export const fieldOf = (payload: Payload): typeof TEXT | typeof BYTES => (typeof payload === 'string' ? TEXT : BYTES);
 
-export const valueOf = (payload: Payload): string =>
+export const textOf = (payload: Payload): string =>
   typeof payload === 'string'
     ? payload
     : Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength).toString('base64');
+
+const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/;
 
 /** The payload of an entry. One that is not ours has none: it is given as the JSON list of its fields, which no codec takes for an event. */
 export const payloadOf = (fields: readonly string[] | null): Payload => {
   if (fields) {
     for (let i = 0; i < fields.length; i += 2) {
       if (fields[i] === TEXT) return fields[i + 1] as string;
-      if (fields[i] === BYTES) return Buffer.from(fields[i + 1] as string, 'base64');
+      if (fields[i] === BYTES && BASE64.test(fields[i + 1] as string))
+        return Buffer.from(fields[i + 1] as string, 'base64');
     }
   }
   return JSON.stringify(fields ?? []);
+};
+
+/** What stands beside the payload: the notes of a handed off entry. */
+export const notesOf = (fields: readonly string[] | null): Readonly<Record<string, string>> | undefined => {
+  if (!fields || fields.length <= 2) return undefined;
+  const notes: Record<string, string> = Object.create(null);
+  for (let i = 0; i < fields.length; i += 2) {
+    const field = fields[i] as string;
+    if (field !== TEXT && field !== BYTES) notes[field] = fields[i + 1] as string;
+  }
+  return notes;
 };
 
 const REPLACEMENT = '\uFFFD';

@@ -1,3 +1,4 @@
+import { within } from '@logistically/events-kernel';
 import type { Connection } from './connection.ts';
 import type { Page, RedisDelivery } from './delivery.ts';
 import { isConnectionError, isReply } from './error.ts';
@@ -7,6 +8,13 @@ import { failScript, handoffScript, regroupScript, renewScript } from './script.
 
 /** The most ids of one command. */
 const MAX_IDS = 500;
+
+/** A delivery that is to come back. */
+interface Failure {
+  readonly id: string;
+  readonly attempt: number;
+  readonly delayMs: number;
+}
 
 interface FeedOptions {
   readonly keys: Keys;
@@ -35,9 +43,9 @@ export class Feed {
   scan = '-';
   readonly #options: FeedOptions;
   #acks: string[] = [];
-  #failures: (string | number)[] = [];
+  #failures: Failure[] = [];
   /** Settled, and not yet confirmed by Redis: should they come again, they are not delivered again. */
-  readonly #settling = new Set<string>();
+  #settling: readonly string[] = [];
   #scheduled = false;
   #flushing: Promise<void> | undefined;
 
@@ -57,17 +65,41 @@ export class Feed {
   }
 
   /** Keeps a delivery pending, to be delivered again after `delayMs`. */
-  fail(id: string, delayMs: number): void {
-    this.#failures.push(id, Math.max(0, Math.round(delayMs)));
+  fail(id: string, attempt: number, delayMs: number): void {
+    this.#failures.push({ id, attempt, delayMs: Math.max(0, Math.round(delayMs)) });
     this.#schedule();
   }
 
   /** Whether this consumer has the entry: it is being handled, or its settlement is on the way. */
   knows(id: string): boolean {
-    if (this.#settling.has(id) || this.#acks.includes(id) || this.#failures.includes(id)) return true;
+    if (this.#settling.includes(id) || this.#acks.includes(id)) return true;
+    if (this.#failures.some((failure) => failure.id === id)) return true;
     for (const { deliveries } of this.pages)
       for (const delivery of deliveries) if (delivery.cursor === id && delivery.page && !delivery.lost) return true;
     return false;
+  }
+
+  /** Free slots of those who take this feed. */
+  slots(): number {
+    let sum = 0;
+    for (const member of this.members) sum += member.free;
+    return sum;
+  }
+
+  /** Slots for this feed in one reply over all feeds of its members, which must not overfill them. */
+  share(): number {
+    let sum = 0;
+    for (const member of this.members) sum += Math.floor(member.free / member.feeds.size);
+    return sum;
+  }
+
+  /** Entries that the group has not been given yet, as far as Redis can tell. */
+  async lag(): Promise<number> {
+    const { group, commands } = this.#options;
+    const infos = (await commands.run((client) => client.xinfo('GROUPS', this.stream))) as unknown[][];
+    const own = infos.find((info) => info[info.indexOf('name') + 1] === group);
+    const lag = own?.[own.indexOf('lag') + 1];
+    return typeof lag === 'number' ? lag : 0;
   }
 
   /** What is being handled here. */
@@ -82,44 +114,49 @@ export class Feed {
       ...Array.from(this.held(), (delivery) => delivery.cursor),
       ...this.#acks,
       ...this.#settling,
-      ...this.#failures.map(String),
+      ...this.#failures.map(({ id }) => id),
     ];
   }
 
   /** Tells Redis what was settled, as long as it takes, but not beyond the deadline (ms since the epoch). */
   async flush(deadline: number): Promise<void> {
-    do await (this.#flushing ??= this.#flush(deadline));
-    while ((this.#acks.length > 0 || this.#failures.length > 0) && Date.now() < deadline);
+    if (!this.#flushing && (this.#acks.length > 0 || this.#failures.length > 0)) this.#flushing = this.#flush();
+    if (this.#flushing) await within(this.#flushing, deadline);
   }
 
-  /** Renews the leases taken before `before` (ms since the epoch); returns what was lost. */
-  async renew(before: number): Promise<RedisDelivery[]> {
+  /** Renews the leases taken before `before` (ms since the epoch); returns the deliveries that somebody else has now. */
+  async renew(before: number, leaseMs: number): Promise<RedisDelivery[]> {
     const { group, consumer, commands } = this.#options;
-    const lost: RedisDelivery[] = [];
+    const taken: RedisDelivery[] = [];
     for (const page of this.pages) {
       if (page.leasedAt > before) continue;
       const now = Date.now();
+      // Nobody takes over a lease that has not run out: what is then no longer pending went with its group, and is put back.
+      const sure = now - page.leasedAt < leaseMs ? 1 : 0;
       const held = page.deliveries.filter((delivery) => delivery.page && !delivery.lost);
       for (let i = 0; i < held.length; i += MAX_IDS) {
-        const ids = held.slice(i, i + MAX_IDS).map((delivery) => delivery.cursor);
-        const gone = (await commands.run((client) =>
-          renewScript.run(client, [this.stream], [group, consumer, ...ids]),
-        )) as string[];
-        lost.push(...held.filter((delivery) => delivery.page && gone.includes(delivery.cursor)));
+        const part = held.slice(i, i + MAX_IDS);
+        const args = [group, consumer, sure, ...part.flatMap((delivery) => [delivery.cursor, delivery.attempt])];
+        const gone = (await commands.run((client) => renewScript.run(client, [this.stream], args))) as string[];
+        taken.push(...part.filter((delivery) => delivery.page && gone.includes(delivery.cursor)));
       }
       page.leasedAt = now;
     }
-    return lost;
+    return taken;
   }
 
-  /** Makes the group again after it was lost. True when it was this consumer that made it. */
+  /** Makes the group again after it was lost, with what is unsettled here. True when it was this consumer that made it. */
   async regroup(deadline: number): Promise<boolean> {
     const { group, consumer, commands } = this.#options;
     const held = Array.from(this.held(), (delivery) => [delivery.cursor, delivery.attempt]).flat();
-    const made = await commands.persist(
-      (client) => regroupScript.run(client, [this.stream], [group, consumer, this.cursor, ...held]),
+    const failed = this.#failures.flatMap(({ id, attempt }) => [id, attempt]);
+    const args = [group, consumer, PARKED, this.cursor, ...held, ...failed];
+    const reply = await commands.persist(
+      (client) => regroupScript.run(client, [this.stream, this.retries], args),
       deadline,
     );
+    const [made, cursor] = reply as [number, string];
+    if (made === 1) this.cursor = cursor;
     return made === 1;
   }
 
@@ -135,43 +172,47 @@ export class Feed {
     this.#scheduled = true;
     setImmediate(() => {
       this.#scheduled = false;
-      this.#flushing ??= this.#flush(Number.POSITIVE_INFINITY);
+      this.#flushing ??= this.#flush();
     });
   }
 
-  async #flush(deadline: number): Promise<void> {
-    const { group, consumer, commands, onError, onDue } = this.#options;
-    try {
-      while (this.#acks.length > 0 || this.#failures.length > 0) {
-        if (!(await commands.ready(Math.min(deadline, Date.now() + 1000)))) {
-          if (commands.closed || Date.now() >= deadline) return;
-          continue;
-        }
-        const acks = this.#acks.splice(0, MAX_IDS);
-        const failures = this.#failures.splice(0, MAX_IDS);
-        for (const id of acks) this.#settling.add(id);
-        try {
-          await Promise.all([
-            acks.length > 0 && commands.run((client) => client.xack(this.stream, group, ...acks)),
-            failures.length > 0 &&
-              commands.run((client) =>
-                failScript.run(client, [this.stream, this.retries], [group, consumer, PARKED, ...failures]),
-              ),
-          ]);
-          for (let i = 1; i < failures.length; i += 2) onDue(failures[i] as number);
-        } catch (error) {
-          if (isConnectionError(error) || isReply(error, 'OOM') || isReply(error, 'MISCONF')) {
-            // Both can be repeated: what is settled already is settled.
-            this.#acks.unshift(...acks);
-            this.#failures.unshift(...failures);
-            if (!isConnectionError(error)) await new Promise((resolve) => setTimeout(resolve, 200));
-          } else if (!isReply(error, 'NOGROUP')) onError(error);
-        } finally {
-          for (const id of acks) this.#settling.delete(id);
-        }
-      }
-    } finally {
-      this.#flushing = undefined;
+  async #flush(): Promise<void> {
+    const { commands } = this.#options;
+    while ((this.#acks.length > 0 || this.#failures.length > 0) && !commands.closed) {
+      if (!(await commands.ready(Date.now() + 1000))) continue;
+      const acks = this.#acks.splice(0, MAX_IDS);
+      const failures = this.#failures.splice(0, MAX_IDS);
+      this.#settling = [...acks, ...failures.map(({ id }) => id)];
+      const [acked, failed] = await Promise.allSettled([this.#sendAcks(acks), this.#sendFailures(failures)]);
+      this.#settling = [];
+      if (acked.status === 'rejected') await this.#again(acked.reason, () => this.#acks.unshift(...acks));
+      if (failed.status === 'rejected') await this.#again(failed.reason, () => this.#failures.unshift(...failures));
     }
+    this.#flushing = undefined;
+  }
+
+  async #sendAcks(ids: readonly string[]): Promise<void> {
+    const { group, commands } = this.#options;
+    if (ids.length > 0) await commands.run((client) => client.xack(this.stream, group, ...ids));
+  }
+
+  async #sendFailures(failures: readonly Failure[]): Promise<void> {
+    const { group, consumer, commands, onDue } = this.#options;
+    if (failures.length === 0) return;
+    const args = [group, consumer, PARKED, ...failures.flatMap(({ id, attempt, delayMs }) => [id, attempt, delayMs])];
+    await commands.run((client) => failScript.run(client, [this.stream, this.retries], args));
+    onDue(Math.min(...failures.map(({ delayMs }) => delayMs)));
+  }
+
+  /** Both may be repeated: what is settled already stays settled. Only a reply that will not change ends it. */
+  async #again(reason: unknown, putBack: () => void): Promise<void> {
+    if (isReply(reason, 'NOGROUP')) {
+      putBack();
+      await this.regroup(Date.now() + 1000).catch(this.#options.onError);
+    } else if (isConnectionError(reason)) putBack();
+    else if (isReply(reason, 'OOM') || isReply(reason, 'MISCONF')) {
+      putBack();
+      await new Promise((resolve) => setTimeout(resolve, 200));
+    } else this.#options.onError(reason);
   }
 }

@@ -1,15 +1,13 @@
-import { checkTopic, type Delivery, EventsError, type Handoff } from '@logistically/events-kernel';
+import { checkTopic, EventsError, type Handoff, originOf } from '@logistically/events-kernel';
 import { RedisDelivery } from './delivery.ts';
 import type { Keys } from './keys.ts';
 import type { Opened } from './opened.ts';
-
-const rootOf = (delivery: Delivery): Delivery => delivery._origin ?? delivery;
 
 /** Moves an entry to a derived topic, whose stream has the same hash tag: one script does both. */
 export const createHandoff = (opened: () => Opened, keys: Keys, transport: string): Handoff => ({
   async move(delivery, topic, notes) {
     checkTopic(topic);
-    const origin = rootOf(delivery);
+    const origin = originOf(delivery);
     if (!(origin instanceof RedisDelivery) || !origin.page)
       throw new EventsError(
         'EVENTS_REDIS_STREAMS_LEASE_LOST',

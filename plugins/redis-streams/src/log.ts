@@ -1,5 +1,5 @@
 import type { Log } from '@logistically/events-kernel';
-import { isSuspect, payloadOf, readBytes } from './entry.ts';
+import { isSuspect, notesOf, payloadOf, readBytes } from './entry.ts';
 import type { Keys } from './keys.ts';
 import type { Opened } from './opened.ts';
 import { startAfter } from './position.ts';
@@ -15,12 +15,14 @@ export const createLog = (opened: () => Opened, keys: Keys): Log => ({
     return Promise.all(
       entries.map(async ([cursor, fields]) => {
         const payload = payloadOf(fields);
+        const notes = notesOf(fields);
         return {
           topic,
           partition,
           cursor,
           time: Number(cursor.split('-', 1)[0]),
           payload: isSuspect(payload) ? await readBytes(opened().commands, stream, cursor, payload) : payload,
+          ...(notes && { notes }),
         };
       }),
     );

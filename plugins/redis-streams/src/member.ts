@@ -14,9 +14,4 @@ export class Member {
     this.free = concurrency;
     this.deliver = deliver;
   }
-
-  /** Slots for each feed, so that one reply over all of them cannot overfill it. */
-  share(): number {
-    return Math.floor(this.free / this.feeds.size);
-  }
 }

@@ -1,6 +1,6 @@
 import { asReason, EventsError, type OutgoingEvent, type Settle } from '@logistically/events-kernel';
 import type { Connection } from './connection.ts';
-import { fieldOf, valueOf } from './entry.ts';
+import { fieldOf, textOf } from './entry.ts';
 import { connectionLost, isConnectionError, replyError, timedOut } from './error.ts';
 import { publishScript } from './script.ts';
 
@@ -10,6 +10,8 @@ const MAX_BATCH = 500;
 const MAX_BYTES = 1024 * 1024;
 /** Round trips on the way at a time: one is being executed while the next travels. What comes meanwhile makes the next one larger. */
 const MAX_FLIGHTS = 2;
+/** While there is no connection, events that come so close together (in ms) share their fate. */
+const GATHER_MS = 50;
 
 interface OutboxOptions {
   readonly connection: Connection;
@@ -22,25 +24,17 @@ interface OutboxOptions {
   readonly onStored: (stream: string, count: number) => void;
 }
 
-/** Events of one `publish` call, or what is left of them. */
-interface Parcel {
-  readonly events: readonly OutgoingEvent[];
-  readonly settle: Settle<OutgoingEvent>;
-  readonly since: number;
-}
-
-interface Item {
-  readonly event: OutgoingEvent;
-  readonly settle: Settle<OutgoingEvent>;
-  readonly value: string;
-  readonly since: number;
-}
-
 /** Entries of one stream and kind, for one round trip. */
 interface Flight {
+  /** Keeps the order when a flight has to be repeated. */
+  readonly number: number;
   readonly stream: string;
   readonly field: string;
-  readonly items: Item[];
+  /** When the first of them was published, ms since the epoch. */
+  readonly since: number;
+  readonly events: OutgoingEvent[];
+  readonly settles: Settle<OutgoingEvent>[];
+  readonly values: string[];
   bytes: number;
 }
 
@@ -50,11 +44,15 @@ interface Flight {
  */
 export class Outbox {
   readonly #options: OutboxOptions;
-  #parcels: Parcel[] = [];
+  /** In the order of publishing. */
   #queue: Flight[] = [];
-  #flights = 0;
+  /** The last flight of each stream, while it takes more. */
+  readonly #boarding = new Map<string, Flight>();
+  #flying = 0;
+  #number = 0;
   #scheduled = false;
   #size = 0;
+  #closed = false;
   #watch: NodeJS.Timeout | undefined;
   #idle: (() => void)[] = [];
 
@@ -67,25 +65,33 @@ export class Outbox {
     return this.#size;
   }
 
+  /** Takes events as they are now: what their publisher does to the bodies later does not matter. */
   publish(events: readonly OutgoingEvent[], settle: Settle<OutgoingEvent>): void {
     const { maxBuffered } = this.#options;
-    if (this.#size + events.length > maxBuffered) {
-      const full = new EventsError(
-        'EVENTS_REDIS_STREAMS_BUFFER_FULL',
-        `${maxBuffered} events wait for Redis (maxBuffered). Publish more slowly, or find out why it does not answer.`,
-        { retryAfterMs: 100 },
-      );
-      for (const event of events) settle(event, full);
-      return;
-    }
+    const now = Date.now();
     this.#size += events.length;
-    this.#parcels.push({ events, settle, since: Date.now() });
-    this.#schedule();
+    const full = this.#size > maxBuffered;
+    for (const event of events) {
+      if (full) this.#settle(event, settle, bufferFull(maxBuffered));
+      else this.#board(event, settle, now);
+    }
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    queueMicrotask(() => {
+      this.#scheduled = false;
+      this.send();
+    });
   }
 
-  /** Sends what waits for a connection. */
-  resume(): void {
-    this.#send();
+  /** Sends what waits, as far as a connection is there and free. */
+  send(): void {
+    while (this.#flying < MAX_FLIGHTS && this.#options.connection.up) {
+      const flight = this.#queue.shift();
+      if (!flight) break;
+      if (this.#boarding.get(flight.stream) === flight) this.#boarding.delete(flight.stream);
+      void this.#fly(flight);
+    }
+    if (this.#queue.length > 0) this.#watch ??= setInterval(this.#look, 100);
   }
 
   /** Resolves when everything is settled. */
@@ -95,99 +101,84 @@ export class Outbox {
 
   /** Gives up what is left. */
   close(): void {
+    this.#closed = true;
     clearInterval(this.#watch);
     this.#watch = undefined;
-    this.#pack();
-    for (const { items } of this.#queue.splice(0))
-      for (const { event, settle } of items) this.#settle(event, settle, connectionLost());
+    this.#boarding.clear();
+    for (const flight of this.#queue.splice(0)) this.#cancel(flight, connectionLost());
   }
 
-  #schedule(): void {
-    if (this.#scheduled) return;
-    this.#scheduled = true;
-    queueMicrotask(() => {
-      this.#scheduled = false;
-      this.#send();
-    });
-  }
-
-  #send(): void {
-    while (this.#flights < MAX_FLIGHTS && this.#options.connection.up) {
-      if (this.#queue.length === 0) this.#pack();
-      const flight = this.#queue.shift();
-      if (!flight) return;
-      void this.#fly(flight);
+  #board(event: OutgoingEvent, settle: Settle<OutgoingEvent>, now: number): void {
+    let stream: string;
+    let field: string;
+    let value: string;
+    try {
+      stream = this.#options.streamOf(event);
+      const { payload } = event;
+      field = fieldOf(payload);
+      value = textOf(payload);
+    } catch (thrown) {
+      this.#settle(event, settle, asReason(thrown));
+      return;
     }
-    if (this.#size > 0) this.#watch ??= setInterval(this.#look, 100);
-  }
-
-  /** Makes flights of what was published: one for each run of events of one stream and kind. */
-  #pack(): void {
-    const parcels = this.#parcels;
-    if (parcels.length === 0) return;
-    this.#parcels = [];
-    const open = new Map<string, Flight>();
-    for (const { events, settle, since } of parcels) {
-      for (const event of events) {
-        let stream: string;
-        let field: string;
-        let value: string;
-        try {
-          stream = this.#options.streamOf(event);
-          const { payload } = event;
-          field = fieldOf(payload);
-          value = valueOf(payload);
-        } catch (thrown) {
-          this.#settle(event, settle, asReason(thrown));
-          continue;
-        }
-        let flight = open.get(stream);
-        if (!flight || flight.field !== field || flight.items.length >= MAX_BATCH || flight.bytes > MAX_BYTES) {
-          flight = { stream, field, items: [], bytes: 0 };
-          open.set(stream, flight);
-          this.#queue.push(flight);
-        }
-        flight.items.push({ event, settle, value, since });
-        flight.bytes += value.length;
-      }
+    let flight = this.#boarding.get(stream);
+    if (
+      !flight ||
+      flight.field !== field ||
+      flight.events.length >= MAX_BATCH ||
+      flight.bytes > MAX_BYTES ||
+      now - flight.since > GATHER_MS
+    ) {
+      flight = { number: this.#number++, stream, field, since: now, events: [], settles: [], values: [], bytes: 0 };
+      this.#boarding.set(stream, flight);
+      this.#queue.push(flight);
     }
+    flight.events.push(event);
+    flight.settles.push(settle);
+    flight.values.push(value);
+    flight.bytes += value.length;
   }
 
   async #fly(flight: Flight): Promise<void> {
-    const { connection, onStored } = this.#options;
-    const { stream, field, items } = flight;
-    this.#flights++;
+    const { connection, onStored, timeoutMs } = this.#options;
+    const { stream, field, values, since } = flight;
+    const leftMs = Math.max(1, since + timeoutMs - Date.now());
+    this.#flying++;
     try {
       let failed: readonly (number | string)[] = [];
-      if (items.length === 1)
-        await connection.run((client) => client.xadd(stream, '*', field, (items[0] as Item).value));
+      const [first, second] = values as [string, string | undefined];
+      if (second === undefined) await connection.run((client) => client.xadd(stream, '*', field, first), leftMs);
       else {
-        const values = items.map((item) => item.value);
-        failed = (await connection.run((client) => publishScript.run(client, [stream], [field, ...values]))) as (
-          | number
-          | string
-        )[];
+        const reply = await connection.run((client) => publishScript.run(client, [stream], [field, ...values]), leftMs);
+        failed = reply as (number | string)[];
       }
-      this.#flights--;
-      onStored(stream, items.length - failed.length / 2);
-      this.#land(items, failed);
+      this.#flying--;
+      onStored(stream, values.length - failed.length / 2);
+      this.#land(flight, failed);
     } catch (error) {
-      this.#flights--;
-      if (isConnectionError(error)) this.#queue.unshift(flight);
-      else for (const { event, settle } of items) this.#settle(event, settle, error);
-      this.#look();
+      this.#flying--;
+      if (this.#closed || !isConnectionError(error)) this.#cancel(flight, error);
+      else if (since + timeoutMs <= Date.now()) this.#cancel(flight, timedOut(timeoutMs));
+      else this.#repeat(flight);
     }
-    this.#send();
+    this.send();
   }
 
-  #land(items: readonly Item[], failed: readonly (number | string)[]): void {
-    if (failed.length === 0) {
-      for (const { event, settle } of items) this.#settle(event, settle);
-      return;
-    }
+  #repeat(flight: Flight): void {
+    const at = this.#queue.findIndex((other) => other.number > flight.number);
+    this.#queue.splice(at < 0 ? this.#queue.length : at, 0, flight);
+  }
+
+  #land({ events, settles }: Flight, failed: readonly (number | string)[]): void {
     const reasons = new Map<number, unknown>();
     for (let i = 0; i < failed.length; i += 2) reasons.set(failed[i] as number, replyError(String(failed[i + 1])));
-    for (const [index, { event, settle }] of items.entries()) this.#settle(event, settle, reasons.get(index + 1));
+    for (let i = 0; i < events.length; i++)
+      this.#settle(events[i] as OutgoingEvent, settles[i] as Settle<OutgoingEvent>, reasons.get(i + 1));
+  }
+
+  #cancel({ events, settles }: Flight, reason: unknown): void {
+    for (let i = 0; i < events.length; i++)
+      this.#settle(events[i] as OutgoingEvent, settles[i] as Settle<OutgoingEvent>, reason);
   }
 
   #settle(event: OutgoingEvent, settle: Settle<OutgoingEvent>, reason?: unknown): void {
@@ -197,21 +188,24 @@ export class Outbox {
     for (const resolve of this.#idle.splice(0)) resolve();
   }
 
-  /** Settles what has waited too long and is not on its way; what is on its way ends by the deadline of its round trip. */
+  /** Ends what has waited too long for its flight; what flies ends by the deadline of its round trip. */
   readonly #look = (): void => {
-    const { timeoutMs, connection } = this.#options;
+    const { timeoutMs } = this.#options;
     const before = Date.now() - timeoutMs;
-    if (!connection.up) this.#pack();
-    this.#queue = this.#queue.filter((flight) => {
-      const late = flight.items.filter((item) => item.since <= before);
-      if (late.length === 0) return true;
-      const rest = flight.items.filter((item) => item.since > before);
-      flight.items.splice(0, flight.items.length, ...rest);
-      for (const { event, settle } of late) this.#settle(event, settle, timedOut(timeoutMs));
-      return rest.length > 0;
-    });
-    if (this.#size > 0) return;
+    while (this.#queue[0] && this.#queue[0].since <= before) {
+      const flight = this.#queue.shift() as Flight;
+      if (this.#boarding.get(flight.stream) === flight) this.#boarding.delete(flight.stream);
+      this.#cancel(flight, timedOut(timeoutMs));
+    }
+    if (this.#queue.length > 0) return;
     clearInterval(this.#watch);
     this.#watch = undefined;
   };
 }
+
+const bufferFull = (maxBuffered: number): EventsError =>
+  new EventsError(
+    'EVENTS_REDIS_STREAMS_BUFFER_FULL',
+    `${maxBuffered} events wait for Redis (maxBuffered). Publish more slowly, or find out why it does not answer.`,
+    { retryAfterMs: 100 },
+  );

@@ -51,6 +51,9 @@ export interface RedisStreamsCapabilities {
 export const redisStreams = (options: RedisStreamsOptions = {}): Transport<RedisStreamsCapabilities> =>
   new RedisStreams(options);
 
+/** A derived topic, as a dead letter queue is, is not for those who want all: they know its events already. */
+const isPlain = (topic: string): boolean => !topic.includes(':');
+
 class RedisStreams implements Transport<RedisStreamsCapabilities> {
   readonly kind = 'transport';
   readonly name: string;
@@ -93,7 +96,8 @@ class RedisStreams implements Transport<RedisStreamsCapabilities> {
       timeoutMs: this.#settings.timeoutMs,
       onUp: () => {
         host.emit('connected', { transport: this.name });
-        this.#open?.outbox.resume();
+        this.#open?.outbox.send();
+        void this.#open?.topics.register();
       },
       onDown: (reason) => host.emit('disconnected', { transport: this.name, reason }),
     });
@@ -126,14 +130,16 @@ class RedisStreams implements Transport<RedisStreamsCapabilities> {
     subscription: TransportSubscription,
     deliver: Path<Delivery>,
   ): Promise<TransportConsumer> => {
-    const { commands, topics, host } = this.#opened();
+    const { commands, topics } = this.#opened();
     const { group, from, concurrency } = subscription;
     const after = startAfter(from);
     const partitions =
       subscription.partitions ?? Array.from({ length: this.#settings.partitions }, (_, partition) => partition);
     for (const partition of partitions) this.#checkPartition(partition);
     const member = new Member(concurrency, deliver);
-    const lane = await this.#lane(group, concurrency);
+    const lane = this.#lane(group, concurrency);
+    // At once, so that the lane is not closed by the last of the others.
+    lane.members.add(member);
     const add = async (topic: string, position: string): Promise<void> => {
       await Promise.all(
         partitions.map(async (partition) => {
@@ -148,24 +154,24 @@ class RedisStreams implements Transport<RedisStreamsCapabilities> {
         }),
       );
     };
-    lane.members.add(member);
     let unwatch = (): void => {};
     try {
-      const known = subscription.topics === 'all' ? await topics.list() : subscription.topics;
+      await lane.open(Date.now() + this.#settings.timeoutMs);
+      const known = subscription.topics === 'all' ? (await topics.list()).filter(isPlain) : subscription.topics;
       await Promise.all(known.map((topic) => add(topic, after)));
       if (subscription.topics === 'all')
         // A topic that comes later is new as a whole: all of it came after the subscription.
-        unwatch = topics.watch(known, (topic) => {
-          add(topic, '0-0').catch((reason) => host.emit('error', { source: this.name, reason }));
+        unwatch = topics.watch(known, async (topic) => {
+          if (isPlain(topic)) await add(topic, '0-0');
         });
     } catch (error) {
       await this.#leave(lane, member, Date.now() + this.#settings.timeoutMs);
       throw error;
     }
     return {
-      stop: () => {
+      stop: async () => {
         unwatch();
-        return lane.stop(member);
+        lane.stop(member);
       },
       close: (deadline) => this.#leave(lane, member, deadline),
     };
@@ -185,12 +191,21 @@ class RedisStreams implements Transport<RedisStreamsCapabilities> {
     return problems;
   };
 
+  /** Of the server. */
+  readonly versions = async (): Promise<Readonly<Record<string, string>>> => {
+    const info = await this.#opened().commands.run((client) => client.info('server'));
+    return { redis: /redis_version:(\S+)/.exec(info)?.[1] ?? 'unknown' };
+  };
+
   readonly close = async (deadline: number): Promise<void> => {
     const opened = this.#open;
     if (!opened) return;
     const { outbox, commands, topics } = opened;
     await within(outbox.idle(), deadline);
-    for (const lane of this.#lanes.values()) for (const member of [...lane.members]) await lane.close(member, deadline);
+    const members = [...this.#lanes.values()].flatMap((lane) =>
+      Array.from(lane.members, (member) => lane.close(member, deadline)),
+    );
+    await within(Promise.all(members), deadline);
     this.#lanes.clear();
     topics.close();
     this.#open = undefined;
@@ -214,53 +229,47 @@ class RedisStreams implements Transport<RedisStreamsCapabilities> {
   }
 
   /** The lane of subscriptions of one group with the same concurrency: they can share a blocking read. */
-  async #lane(group: string, concurrency: number): Promise<Lane> {
+  #lane(group: string, concurrency: number): Lane {
     const { host, commands } = this.#opened();
     const key = `${group}/${concurrency}`;
-    const known = this.#lanes.get(key);
-    if (known) return known;
-    const lane = new Lane({
-      transport: this.name,
-      group,
-      consumer: `${host.service}-${hostname()}-${process.pid}-${randomBytes(4).toString('hex')}`,
-      reader: this.#connect('reader'),
-      commands,
-      leaseMs: this.#settings.leaseMs,
-      claimIntervalMs: this.#settings.claimIntervalMs,
-      blockMs: this.#settings.blockMs,
-      timeoutMs: this.#settings.timeoutMs,
-      redeliverMs: this.#settings.redeliverMs,
-      emit: host.emit,
-    });
-    this.#lanes.set(key, lane);
-    try {
-      await lane.open(Date.now() + this.#settings.timeoutMs);
-    } catch (error) {
-      this.#lanes.delete(key);
-      lane.reader.close();
-      throw error;
+    let lane = this.#lanes.get(key);
+    if (!lane) {
+      lane = new Lane({
+        transport: this.name,
+        group,
+        consumer: `${host.service}-${hostname()}-${process.pid}-${randomBytes(4).toString('hex')}`,
+        reader: this.#connect('reader'),
+        commands,
+        leaseMs: this.#settings.leaseMs,
+        claimIntervalMs: this.#settings.claimIntervalMs,
+        blockMs: this.#settings.blockMs,
+        timeoutMs: this.#settings.timeoutMs,
+        redeliverMs: this.#settings.redeliverMs,
+        emit: host.emit,
+      });
+      this.#lanes.set(key, lane);
     }
     return lane;
   }
 
   #feed(lane: Lane, group: string, topic: string, partition: number): Feed {
     const { commands, host } = this.#opened();
-    const known = lane.feeds.get(this.#keys.stream(topic, partition));
-    if (known) return known;
-    return new Feed({
-      keys: this.#keys,
-      topic,
-      partition,
-      group,
-      consumer: lane.consumer,
-      commands,
-      onError: (reason) => host.emit('error', { source: this.name, reason }),
-      onDue: lane.due,
-    });
+    const make = (): Feed =>
+      new Feed({
+        keys: this.#keys,
+        topic,
+        partition,
+        group,
+        consumer: lane.consumer,
+        commands,
+        onError: (reason) => host.emit('error', { source: this.name, reason }),
+        onDue: lane.due,
+      });
+    return lane.feed(topic, partition, make);
   }
 
   async #leave(lane: Lane, member: Member, deadline: number): Promise<void> {
-    await lane.stop(member);
+    lane.stop(member);
     if (lane.members.size <= 1 && lane.members.has(member))
       for (const [key, other] of this.#lanes) if (other === lane) this.#lanes.delete(key);
     await lane.close(member, deadline);

@@ -18,7 +18,7 @@ interface TopicsOptions {
 export class Topics {
   readonly #options: TopicsOptions;
   readonly #registered = new Map<string, number>();
-  readonly #listeners = new Map<(topic: string) => void, Set<string>>();
+  readonly #listeners = new Map<(topic: string) => Promise<void>, Set<string>>();
   #unregistered = new Set<string>();
   #timer: NodeJS.Timeout | undefined;
   #looking = false;
@@ -33,7 +33,7 @@ export class Topics {
   touch(topic: string, now: number): void {
     if (now - (this.#registered.get(topic) ?? 0) < REGISTERED_MS) return;
     this.#registered.set(topic, now);
-    if (this.#unregistered.size === 0) setImmediate(() => void this.#register());
+    if (this.#unregistered.size === 0) setImmediate(() => void this.register());
     this.#unregistered.add(topic);
   }
 
@@ -42,7 +42,7 @@ export class Topics {
   }
 
   /** Calls `listener` for each topic not in `known`, soon after it comes into being; returns what ends it. */
-  watch(known: Iterable<string>, listener: (topic: string) => void): () => void {
+  watch(known: Iterable<string>, listener: (topic: string) => Promise<void>): () => void {
     this.#listeners.set(listener, new Set(known));
     this.#timer ??= setInterval(() => void this.#look(), this.#options.intervalMs);
     this.#timer.unref();
@@ -58,14 +58,15 @@ export class Topics {
     this.#timer = undefined;
   }
 
-  async #register(): Promise<void> {
+  /** Writes down what was touched. Called again when a connection is back. */
+  async register(): Promise<void> {
     const topics = [...this.#unregistered];
+    if (topics.length === 0) return;
     this.#unregistered = new Set();
     try {
       await this.#options.commands.run((client) => client.sadd(this.#options.key, ...topics));
     } catch {
-      // With the next publish to it.
-      for (const topic of topics) this.#registered.delete(topic);
+      for (const topic of topics) this.#unregistered.add(topic);
     }
   }
 
@@ -81,7 +82,10 @@ export class Topics {
         for (const topic of topics) {
           if (known.has(topic)) continue;
           known.add(topic);
-          listener(topic);
+          listener(topic).catch((error) => {
+            known.delete(topic);
+            this.#options.onError(error);
+          });
         }
       }
     } catch (error) {

@@ -23,7 +23,8 @@ end
 
 for _, member in ipairs(redis.call('ZRANGEBYSCORE', delayed, '-inf', now, 'LIMIT', 0, 500)) do
   local field, payload = string.match(member, '^(%l):[^:]*:(.*)$')
-  redis.call('XADD', stream, '*', field, payload)
+  -- Without memory for it, it waits; what is read and settled needs none.
+  if redis.pcall('XADD', stream, '*', field, payload).err then break end
   redis.call('ZREM', delayed, member)
 end
 

@@ -1,18 +1,42 @@
--- Makes a lost group again and puts back what this consumer is still handling.
--- KEYS[1] stream
--- ARGV[1] group   ARGV[2] consumer   ARGV[3] id of the last entry that was delivered   ARGV[4..] id, attempt, id, attempt, …
--- Returns 1 when the group was made, 0 when somebody was faster
+-- Makes a lost group again and puts back what is unsettled: what this consumer holds, and what waits for its next attempt.
+-- KEYS[1] stream   KEYS[2] retries of the group (sorted set: due ms, id)
+-- ARGV[1] group   ARGV[2] consumer   ARGV[3] owner of waiting retries   ARGV[4] id of the last entry that was delivered
+-- ARGV[5..] id, attempt, id, attempt, … of what this consumer holds
+-- Returns { 1 when the group was made, 0 when somebody was faster; id after which it begins }
+local stream, group = KEYS[1], ARGV[1]
+local start = ARGV[4]
+
+local function less(a, b)
+  local ams, aseq = string.match(a, '^(%d+)-(%d+)$')
+  local bms, bseq = string.match(b, '^(%d+)-(%d+)$')
+  if ams ~= bms then return tonumber(ams) < tonumber(bms) end
+  return tonumber(aseq) < tonumber(bseq)
+end
+
+-- A stream that begins anew (flushed, failed over to an older copy) may give ids that were given before.
+local info = redis.pcall('XINFO', 'STREAM', stream)
+if info.err then
+  start = '0-0'
+else
+  for i = 1, #info, 2 do
+    if info[i] == 'last-generated-id' and less(info[i + 1], start) then start = '0-0' end
+  end
+end
+
 local made = 1
-local reply = redis.pcall('XGROUP', 'CREATE', KEYS[1], ARGV[1], ARGV[3], 'MKSTREAM')
+local reply = redis.pcall('XGROUP', 'CREATE', stream, group, start, 'MKSTREAM')
 if reply.err then
   if string.sub(reply.err, 1, 9) ~= 'BUSYGROUP' then return redis.error_reply(reply.err) end
   made = 0
 end
-for i = 4, #ARGV, 2 do
-  -- One that somebody else took meanwhile is left to him.
-  local id = ARGV[i]
-  if #redis.call('XPENDING', KEYS[1], ARGV[1], id, id, 1) == 0 then
-    redis.call('XCLAIM', KEYS[1], ARGV[1], ARGV[2], 0, id, 'RETRYCOUNT', ARGV[i + 1], 'FORCE', 'JUSTID')
-  end
+
+-- One that somebody else took meanwhile is left to him.
+local function restore(id, owner, attempt)
+  if #redis.call('XPENDING', stream, group, id, id, 1) > 0 then return end
+  redis.call('XCLAIM', stream, group, owner, 0, id, 'RETRYCOUNT', attempt, 'FORCE', 'JUSTID')
 end
-return made
+for i = 5, #ARGV, 2 do restore(ARGV[i], ARGV[2], ARGV[i + 1]) end
+if made == 1 then
+  for _, id in ipairs(redis.call('ZRANGE', KEYS[2], 0, -1)) do restore(id, ARGV[3], 1) end
+end
+return { made, start }

@@ -1,0 +1,143 @@
+import { AssertionError } from 'node:assert';
+import fc from 'fast-check';
+import type { Case } from '../case.ts';
+import type { CheckReport, Expectations } from '../check.ts';
+import type { CaseContext } from '../context.ts';
+import { type Command, Scene } from '../scene.ts';
+
+const NODES = 3;
+const GROUPS = 2;
+const RESTART_RUNS = 3;
+/** The part of a case's time in which new histories are tried and a failing one is made smaller. */
+const TIME_SHARE = 2.5;
+
+type Kind = keyof Pick<CheckReport, 'lost' | 'duplicated' | 'reordered' | 'afterSettled' | 'concurrent' | 'phantom'>;
+
+const publish = (fails: number): fc.Arbitrary<Command> =>
+  fc.record({
+    do: fc.constant('publish' as const),
+    count: fc.integer({ min: 1, max: 8 }),
+    fails: fc.integer({ min: 0, max: fails }),
+    ms: fc.integer({ min: 0, max: 4 }),
+    key: fc.integer({ min: 0, max: 2 }),
+  });
+const node = fc.integer({ min: 0, max: NODES - 1 });
+const group = fc.integer({ min: 0, max: GROUPS - 1 });
+const concurrency = fc.integer({ min: 1, max: 4 });
+const subscribe = fc.record({ do: fc.constant('subscribe' as const), node, group, concurrency });
+const unsubscribe = fc.record({ do: fc.constant('unsubscribe' as const), node, group, patient: fc.boolean() });
+const stop = fc.record({ do: fc.constant('stop' as const), node });
+const wait = fc.record({ do: fc.constant('wait' as const), ms: fc.integer({ min: 1, max: 8 }) });
+const restart = fc.constant<Command>({ do: 'restart' });
+
+const histories = (...commands: fc.WeightedArbitrary<Command>[]): fc.Arbitrary<Command[]> =>
+  fc.array(fc.oneof(...commands), { minLength: 3, maxLength: 18 });
+
+interface Trial {
+  readonly commands: fc.Arbitrary<Command[]>;
+  readonly groups: number;
+  /** Subscriptions last from the first event to the last. */
+  readonly keepOpen: boolean;
+  readonly runs: number;
+  /** What must not be found. */
+  readonly none: readonly Kind[];
+  readonly expectations?: Expectations;
+}
+
+const tryHistories = async (context: CaseContext, trial: Trial): Promise<void> => {
+  const { seed, timeoutMs, leaseMs } = context.settings;
+  let count = 0;
+  const property = fc.asyncProperty(trial.commands, async (commands) => {
+    const scene = new Scene(context, `${context.name}r${++count}`, trial.groups);
+    await scene.begin(trial.keepOpen);
+    for (const command of commands) await scene.play(command);
+    const report = await scene.end(trial.expectations ?? {}, leaseMs * 2);
+    const found = trial.none.filter((kind) => report[kind].count > 0);
+    if (found.length === 0) return;
+    const shown = found.map((kind) => `${kind}: ${JSON.stringify(report[kind].examples.slice(0, 3))}`);
+    throw new AssertionError({ message: `The checker found ${shown.join('; ')}` });
+  });
+  const details = await fc.check(property, {
+    seed,
+    numRuns: trial.runs,
+    interruptAfterTimeLimit: timeoutMs * TIME_SHARE,
+  });
+  if (!details.failed) return;
+  const replay = `A random history failed. Replay it with EVENTS_SEED=${seed} or the option seed.`;
+  throw new AssertionError({ message: `${replay}\n${fc.defaultReportMessage(details)}` });
+};
+
+export const modelCases: readonly Case[] = [
+  {
+    id: 'model/groups',
+    clause: 'C1',
+    title:
+      'random histories of publishing, failing, joining, leaving and stopping: nothing lost, nothing handled twice',
+    needs: ['subscribe', 'groups'],
+    run: (context) =>
+      tryHistories(context, {
+        commands: histories(
+          { weight: 5, arbitrary: publish(2) },
+          { weight: 4, arbitrary: subscribe },
+          { weight: 2, arbitrary: unsubscribe },
+          { weight: 1, arbitrary: stop },
+          { weight: 2, arbitrary: wait },
+        ),
+        groups: GROUPS,
+        keepOpen: false,
+        runs: context.settings.runs,
+        none: ['lost', 'duplicated', 'afterSettled', 'concurrent', 'phantom'],
+      }),
+  },
+  {
+    id: 'model/one-consumer',
+    clause: 'C1',
+    title: 'random histories of publishing and failing under one subscription: nothing lost, nothing handled twice',
+    needs: ['subscribe'],
+    run: (context) =>
+      tryHistories(context, {
+        commands: histories({ weight: 4, arbitrary: publish(3) }, { weight: 1, arbitrary: wait }),
+        groups: 1,
+        keepOpen: true,
+        runs: Math.ceil(context.settings.runs / 2),
+        none: ['lost', 'duplicated', 'afterSettled', 'concurrent', 'phantom'],
+      }),
+  },
+  {
+    id: 'model/order',
+    clause: 'order',
+    title: 'random histories without failures: the events of a key begin in the order of publishing',
+    needs: ['subscribe', 'order'],
+    run: (context) =>
+      tryHistories(context, {
+        commands: histories({ weight: 4, arbitrary: publish(0) }, { weight: 1, arbitrary: wait }),
+        groups: 1,
+        keepOpen: true,
+        runs: Math.ceil(context.settings.runs / 2),
+        none: ['lost', 'reordered'],
+        expectations: { order: 'start' },
+      }),
+  },
+  {
+    id: 'model/restarts',
+    clause: 'C1',
+    title: 'random histories with restarts of the server: nothing that was confirmed is lost',
+    needs: ['subscribe', 'groups', 'durable/server'],
+    means: 'restart',
+    alone: true,
+    run: (context) =>
+      tryHistories(context, {
+        commands: histories(
+          { weight: 5, arbitrary: publish(1) },
+          { weight: 3, arbitrary: subscribe },
+          { weight: 1, arbitrary: unsubscribe },
+          { weight: 2, arbitrary: wait },
+          { weight: 1, arbitrary: restart },
+        ),
+        groups: GROUPS,
+        keepOpen: false,
+        runs: Math.min(RESTART_RUNS, context.settings.runs),
+        none: ['lost', 'phantom'],
+      }),
+  },
+];

@@ -1,0 +1,132 @@
+import assert from 'node:assert';
+import { isEventsError, type LogEntry } from '@logistically/events-kernel';
+import { numbers } from '../bodies.ts';
+import type { Case } from '../case.ts';
+import type { Node } from '../node.ts';
+
+/** Publishes until the broker's clock is past a time that lies between two entries; the count of what was published. */
+const publishPast = async (
+  node: Node,
+  type: string,
+  topic: string,
+): Promise<{ time: number; entries: readonly LogEntry[] }> => {
+  await node.publishAll(type, numbers(3));
+  const time = ((await node.entries(topic)).at(-1)?.time ?? 0) + 1;
+  for (let body = 3; ; body++) {
+    await node.publish(type, body);
+    const entries = await node.entries(topic);
+    if (entries.filter((entry) => entry.time >= time).length >= 2) return { time, entries };
+  }
+};
+
+export const positionCases: readonly Case[] = [
+  {
+    id: 'position/latest',
+    clause: 'contract',
+    title: 'a new group from `latest` gets what is published from then on',
+    needs: ['subscribe'],
+    async run(context) {
+      const node = await context.node();
+      await node.publishAll(context.type(), numbers(5));
+      const arrivals = await node.collect<number>(context.type(), { group: context.group(), from: 'latest' });
+      await node.publishAll(context.type(), numbers(5, 5));
+      await context.until(() => arrivals.done.length >= 5, 'five are handled');
+      await context.quiet();
+      assert.deepEqual(arrivals.bodies.toSorted(), numbers(5, 5));
+    },
+  },
+  {
+    id: 'position/earliest',
+    clause: 'log',
+    title: 'a new group from `earliest` gets all that the topic holds',
+    needs: ['subscribe', 'log'],
+    async run(context) {
+      const node = await context.node();
+      await node.publishAll(context.type(), numbers(5));
+      const arrivals = await node.collect<number>(context.type(), { group: context.group(), from: 'earliest' });
+      await node.publish(context.type(), 5);
+      await context.until(
+        () => arrivals.done.length >= 6,
+        () => `six are handled: ${arrivals.done}`,
+      );
+      assert.deepEqual(arrivals.bodies.toSorted(), numbers(6));
+    },
+  },
+  {
+    id: 'position/cursor',
+    clause: 'log',
+    title: 'a new group from a cursor begins after it',
+    needs: ['subscribe', 'log'],
+    async run(context) {
+      const node = await context.node();
+      await node.publishAll(context.type(), numbers(6));
+      const { cursor } = (await node.entries(context.topic))[2] as LogEntry;
+      const arrivals = await node.collect<number>(context.type(), { group: context.group(), from: cursor });
+      await node.publish(context.type(), 6);
+      await context.until(
+        () => arrivals.done.length >= 4,
+        () => `four are handled: ${arrivals.done}`,
+      );
+      await context.quiet();
+      assert.deepEqual(arrivals.bodies.toSorted(), numbers(4, 3));
+    },
+  },
+  {
+    id: 'position/date',
+    clause: 'log',
+    title: 'a new group from a time gets what was stored at that time or later',
+    needs: ['subscribe', 'log'],
+    async run(context) {
+      const node = await context.node();
+      const { time, entries } = await publishPast(node, context.type(), context.topic);
+      const expected = numbers(entries.length).filter((index) => (entries[index]?.time ?? 0) >= time);
+      const arrivals = await node.collect<number>(context.type(), { group: context.group(), from: new Date(time) });
+      await context.until(
+        () => arrivals.done.length >= expected.length,
+        () => `${expected} are handled: ${arrivals.done}`,
+      );
+      await context.quiet();
+      assert.deepEqual(
+        arrivals.bodies.toSorted((a, b) => a - b),
+        expected,
+      );
+    },
+  },
+  {
+    id: 'position/nonsense',
+    clause: 'C13',
+    title: 'a cursor that is none is refused, by the log and by a subscription',
+    needs: ['subscribe', 'log'],
+    async run(context) {
+      const node = await context.node();
+      await node.publish(context.type(), 1);
+      for (const from of ['nonsense', '', '$ {0} *', '\u0000']) {
+        await assert.rejects(
+          async () => node.can('log').read(context.topic, { from }),
+          `the log takes ${JSON.stringify(from)}`,
+        );
+        const subscribing = node.collect(context.type(), { group: context.group(), from });
+        await assert.rejects(subscribing, `a subscription takes ${JSON.stringify(from)}`);
+      }
+    },
+  },
+  {
+    id: 'absent/log-no-past',
+    clause: 'log',
+    title: 'without a log a new group from `earliest` is refused, or gets nothing of the past',
+    needs: ['subscribe'],
+    absent: 'log',
+    async run(context) {
+      const node = await context.node();
+      await node.publishAll(context.type(), numbers(5));
+      const subscribing = node.collect<number>(context.type(), { group: context.group(), from: 'earliest' });
+      const arrivals = await subscribing.catch((reason) => {
+        assert(isEventsError(reason), 'it is refused with an EventsError');
+      });
+      if (!arrivals) return;
+      await node.publish(context.type(), 5);
+      await context.until(() => arrivals.done.includes(5), 'the event after it is handled');
+      assert.deepEqual(arrivals.bodies, [5]);
+    },
+  },
+];

@@ -1,0 +1,80 @@
+import { checkTopic, EventsError, type From, type TransportSubscription } from '@logistically/events-kernel';
+import type { Consumer } from './consumer.ts';
+import { Partition, type Shared } from './partition.ts';
+
+/** A topic like `dlq:user-events` belongs to another one: who subscribes to all topics does not mean it. */
+const isDerived = (topic: string): boolean => topic.includes(':');
+
+/** The topics of a transport. One comes into being when somebody publishes to it or subscribes to it. */
+export class Topics {
+  readonly #shared: Shared;
+  readonly #count: number;
+  readonly #topics = new Map<string, readonly Partition[]>();
+  readonly #consumers = new Map<Consumer, TransportSubscription>();
+  /** Groups of all topics: a new topic has them from its beginning, also while none of their consumers is there. */
+  readonly #groupsOfAll = new Set<string>();
+
+  constructor(partitions: number, shared: Shared) {
+    this.#count = partitions;
+    this.#shared = shared;
+  }
+
+  get names(): readonly string[] {
+    return [...this.#topics.keys()];
+  }
+
+  /** All partitions of a topic; none where it does not exist. */
+  partitions(topic: string): readonly Partition[] {
+    return this.#topics.get(topic) ?? [];
+  }
+
+  /** A partition of a topic, which is made where it does not exist. Throws `EVENTS_MEMORY_PARTITION`. */
+  partition(topic: string, number = 0): Partition {
+    return (this.#topics.get(topic) ?? this.#create(topic))[number] ?? this.#missing(topic, number);
+  }
+
+  get consumers(): readonly Consumer[] {
+    return [...this.#consumers.keys()];
+  }
+
+  /** Lets a consumer take part in the group of its subscription. */
+  enter(consumer: Consumer, subscription: TransportSubscription): void {
+    const { topics, from, group } = subscription;
+    const names = topics === 'all' ? this.names.filter((topic) => !isDerived(topic)) : topics;
+    for (const topic of names) this.#join(consumer, subscription, this.#topics.get(topic) ?? this.#create(topic), from);
+    if (topics === 'all') this.#groupsOfAll.add(group);
+    this.#consumers.set(consumer, subscription);
+  }
+
+  /** Forgets a consumer. Its group stays, and goes on where it was when another one comes. */
+  leave(consumer: Consumer): void {
+    this.#consumers.delete(consumer);
+  }
+
+  #create(topic: string): readonly Partition[] {
+    checkTopic(topic);
+    const partitions = Array.from({ length: this.#count }, (_, number) => new Partition(topic, number, this.#shared));
+    this.#topics.set(topic, partitions);
+    if (isDerived(topic)) return partitions;
+    for (const partition of partitions) for (const group of this.#groupsOfAll) partition.group(group, 'earliest');
+    for (const [consumer, subscription] of this.#consumers)
+      if (subscription.topics === 'all') this.#join(consumer, subscription, partitions, 'earliest');
+    return partitions;
+  }
+
+  /** The group is made on every partition, also on those that another consumer reads: nothing is missed between the two. */
+  #join(consumer: Consumer, subscription: TransportSubscription, partitions: readonly Partition[], from: From): void {
+    for (const partition of partitions) {
+      const group = partition.group(subscription.group, from);
+      if (subscription.partitions?.includes(partition.number) ?? true) consumer.join(group);
+    }
+  }
+
+  #missing(topic: string, number: number): never {
+    throw new EventsError(
+      'EVENTS_MEMORY_PARTITION',
+      `${topic} has no partition ${number}: each topic has ${this.#count}, counted from 0 (the option \`partitions\`).`,
+      { permanent: true },
+    );
+  }
+}

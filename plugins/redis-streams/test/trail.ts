@@ -1,0 +1,81 @@
+import type { Envelope, EventOptions, HandlerContext, Kernel } from '@logistically/events-kernel';
+import { type CheckReport, check, type Expectations } from '../../../conformance/src/check.ts';
+import { createHistory } from '../../../conformance/src/history.ts';
+
+/** What the events of these tests carry: a number that names them. */
+export interface Body {
+  readonly n: number;
+}
+
+/** One call of a handler. */
+export interface Call {
+  readonly n: number;
+  readonly attempt: number;
+  readonly consumer: string;
+  /** When it began, ms since the epoch. */
+  readonly time: number;
+  readonly context: HandlerContext;
+}
+
+export type Work = (n: number, context: HandlerContext) => unknown;
+
+/** Writes down what is published and what is handled, and has the delivery checker judge it. */
+export class Trail {
+  readonly history = createHistory();
+  readonly calls: Call[] = [];
+  /** The events that some handler finished, as often as it did. */
+  readonly done: number[] = [];
+  readonly rejections: unknown[] = [];
+
+  /** Publishes event number `n`. True when it was confirmed. */
+  async publish(kernel: Kernel, type: string, n: number, options?: EventOptions): Promise<boolean> {
+    const fact = { fact: 'publish', id: String(n), key: options?.key ?? type } as const;
+    this.history.record({ ...fact, confirmed: false });
+    try {
+      await kernel.publish(type, { n }, options);
+    } catch (reason) {
+      this.rejections.push(reason);
+      return false;
+    }
+    this.history.record(fact);
+    return true;
+  }
+
+  /** Publishes the events `from` to `to`, without waiting for one before the next. Resolves when all are settled. */
+  async publishAll(kernel: Kernel, type: string, from: number, to: number): Promise<void> {
+    await Promise.all(Array.from({ length: to - from + 1 }, (_, index) => this.publish(kernel, type, from + index)));
+  }
+
+  /** A handler that writes down its calls. */
+  handler(consumer: string, work: Work = () => {}): (event: Envelope, context: HandlerContext) => Promise<void> {
+    return async ({ body }, context) => {
+      const { n } = body as Body;
+      const { attempt, group } = context;
+      const handling = { id: String(n), group, consumer };
+      this.calls.push({ n, attempt, consumer, time: Date.now(), context });
+      this.history.record({ fact: 'deliver', ...handling, attempt });
+      try {
+        await work(n, context);
+      } catch (reason) {
+        this.history.record({ fact: 'fail', ...handling });
+        throw reason;
+      }
+      this.done.push(n);
+      this.history.record({ fact: 'settle', ...handling });
+    };
+  }
+
+  /** Notes that a consumer is gone with what it was doing. */
+  end(consumer: string): void {
+    this.history.record({ fact: 'end', consumer });
+  }
+
+  /** Whether everything that was confirmed has been handled. */
+  get complete(): boolean {
+    return this.check().lost.count === 0;
+  }
+
+  check(expectations?: Expectations): CheckReport {
+    return check(this.history, expectations);
+  }
+}
