@@ -17,11 +17,11 @@ export class Progress {
     this.#total = total;
   }
 
-  /** Shows that `done` of the total are done. */
-  show(done: number, what: string): void {
+  /** Shows that `done` of the total are handled. */
+  show(done: number): void {
     if (!this.#screen.isTTY) return;
     const filled = Math.round((Math.min(done, this.#total) / this.#total) * WIDTH);
-    const line = `${'█'.repeat(filled)}${'░'.repeat(WIDTH - filled)} ${done}/${this.#total} ${what}`;
+    const line = `${'█'.repeat(filled)}${'░'.repeat(WIDTH - filled)} ${done}/${this.#total} handled`;
     if (line === this.#last) return;
     this.#last = line;
     this.#screen.write(`\r\u001b[2K${line}`);

@@ -14,6 +14,8 @@ const DAY_MS = 120;
 /** The failures of a handler come in the summary, so they are not logged as well. */
 const logger: Logger = { debug() {}, warn() {}, error: (fields, message) => console.error(message, fields) };
 
+const sum = (counts: readonly number[]): number => counts.reduce((total, count) => total + count, 0);
+
 /** Groups the events by the day on which they happened. */
 const byDay = (events: readonly ShopEvent[]): ShopEvent[][] => {
   const days = new Map<string, ShopEvent[]>();
@@ -34,16 +36,15 @@ export const runShop = async (transport: Transport): Promise<void> => {
     ['billing', events.filter(({ type }) => matches('payment.*', type)).length],
   ]);
   const patterns = new Map<string, string[]>();
-  const progress = new Progress(process.stdout, [...expected.values()].reduce((a, b) => a + b));
+  const progress = new Progress(process.stdout, sum([...expected.values()]));
 
   let caughtUp = (): void => {};
-  const finished = new Promise<void>((resolve) => (caughtUp = resolve));
+  const finished = new Promise<void>((resolve) => {
+    caughtUp = resolve;
+  });
   const tally = new Tally(() => {
     const counts = [...expected].map(([group, count]) => ({ count, done: tally.group(group).done.size }));
-    progress.show(
-      counts.reduce((total, { done }) => total + done, 0),
-      'handled',
-    );
+    progress.show(sum(counts.map(({ done }) => done)));
     if (counts.every(({ count, done }) => done >= count)) caughtUp();
   });
 
@@ -59,7 +60,10 @@ export const runShop = async (transport: Transport): Promise<void> => {
       );
       if (process.stdout.isTTY) await sleep(DAY_MS);
     }
-    if (!(await within(finished, Date.now() + DEADLINE_MS))) throw new Error('The groups have not caught up in time.');
+    if (!(await within(finished, Date.now() + DEADLINE_MS))) {
+      const missing = [...expected].map(([group, count]) => `${group} ${tally.group(group).done.size} of ${count}`);
+      throw new Error(`The groups have not caught up in ${DEADLINE_MS} ms: ${missing.join(', ')}.`);
+    }
     const [health, stats] = [await kernel.health(), kernel.stats()];
     const report = await kernel.stop();
     progress.clear();

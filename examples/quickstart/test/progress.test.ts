@@ -9,9 +9,9 @@ const record = (isTTY: boolean): Screen & { readonly written: string[] } => {
 test('on a terminal the bar grows on one line and is taken away in the end', () => {
   const screen = record(true);
   const progress = new Progress(screen, 4);
-  progress.show(1, 'handled');
-  progress.show(1, 'handled');
-  progress.show(4, 'handled');
+  progress.show(1);
+  progress.show(1);
+  progress.show(4);
   progress.clear();
   expect(screen.written).toEqual([
     `\r\u001b[2K${'█'.repeat(8)}${'░'.repeat(24)} 1/4 handled`,
@@ -23,7 +23,7 @@ test('on a terminal the bar grows on one line and is taken away in the end', () 
 test('elsewhere nothing is written', () => {
   const screen = record(false);
   const progress = new Progress(screen, 4);
-  progress.show(1, 'handled');
+  progress.show(1);
   progress.clear();
   expect(screen.written).toEqual([]);
 });

@@ -34,6 +34,7 @@ import { Trimmer } from './retention.ts';
 import { ensureScript } from './script.ts';
 import { createStore } from './store.ts';
 import { Topics } from './topics.ts';
+import { checkVersion } from './version.ts';
 
 /** What `redisStreams` can do. */
 export interface RedisStreamsCapabilities {
@@ -117,6 +118,7 @@ class RedisStreams implements Transport<RedisStreamsCapabilities> {
     this.#open = { host, commands, topics, outbox };
     try {
       await commands.open(Date.now() + this.#settings.timeoutMs);
+      checkVersion(await this.versions());
     } catch (error) {
       commands.close();
       this.#open = undefined;
