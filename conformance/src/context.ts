@@ -48,11 +48,10 @@ export class CaseContext {
     return this.#factory();
   }
 
-  /** A started kernel. Nodes share one handle, unless the transport lives on a server: then each has a handle of its own. */
+  /** A started kernel. Each node has a handle of its own where the broker is elsewhere; else they share one. */
   async node(options: NodeOptions = {}): Promise<Node> {
     const { timeoutMs, through = [] } = this.settings;
-    const own = this.claims.capabilities.durable === 'server';
-    if (!own) this.#shared ??= new SharedHandle(await this.handle());
+    if (!this.claims.has('durable')) this.#shared ??= new SharedHandle(await this.handle());
     const handle = this.#shared?.transport ?? (await this.handle());
     const node = new Node({
       ...options,

@@ -35,7 +35,8 @@ interface Member {
 }
 
 const IMPATIENT_MS = 4;
-const FINAL_NODE = 99;
+/** No command reaches it. */
+const FIRST_NODE = -1;
 
 /** A broker, some nodes and their groups, and a history of what happens to them. */
 export class Scene {
@@ -56,12 +57,12 @@ export class Scene {
     this.#groups = Array.from({ length: groups }, (_, index) => `${name}-g${index}`);
   }
 
-  /** Makes the groups, so that they expect every event from the first on. */
+  /** Makes the groups, so that they expect every event from the first on. With `keepOpen` each keeps this one consumer. */
   async begin(keepOpen: boolean): Promise<void> {
     this.#publisher = await this.#context.node();
     for (const group of this.#groups.keys()) {
-      await this.subscribe(0, group, 2);
-      if (!keepOpen) await this.unsubscribe(0, group, true);
+      await this.subscribe(FIRST_NODE, group, 2);
+      if (!keepOpen) await this.unsubscribe(FIRST_NODE, group, true);
     }
   }
 
@@ -104,10 +105,11 @@ export class Scene {
     await member?.arrivals.unsubscribe(patient ? undefined : IMPATIENT_MS);
   }
 
-  /** Lets a last consumer of every group take what is left, and judges when all is done or the deadline is over. */
+  /** Sees to it that every group has a consumer, and judges when all is done or the deadline is over. */
   async end(expectations: Expectations, beyondMs: number): Promise<CheckReport> {
     const judge = (): CheckReport => check(this.#history, { ...expectations, groups: this.#groups });
-    for (const group of this.#groups.keys()) await this.subscribe(FINAL_NODE, group, 5);
+    for (const [group, name] of this.#groups.entries())
+      if (!this.#members.has(`${FIRST_NODE}/${name}`)) await this.subscribe(FIRST_NODE, group, 5);
     await this.#published;
     await this.#context.until(
       () => judge().lost.count === 0,

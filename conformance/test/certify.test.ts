@@ -7,7 +7,7 @@ import { poor } from './transports/poor.ts';
 describe('an honest transport with every capability', () => {
   const broker = new Broker();
   certify(() => new BrokerTransport(broker), {
-    leaseMs: 50,
+    leaseMs: 250,
     restart: async () => broker.restart(),
     crash: (transport) => (transport as BrokerTransport).die(),
     wipe: async () => broker.wipe(),

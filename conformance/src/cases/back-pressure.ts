@@ -14,10 +14,10 @@ const neverAbove = async (context: CaseContext, concurrency: number): Promise<vo
       if (body % 7 === 0 && attempt < 3) throw context.failure();
     },
   });
-  await Promise.all([node.publishAll(context.type(), numbers(60)), node.publishAll(context.type(), numbers(30, 60))]);
+  await Promise.all([node.publishAll(context.type(), numbers(30)), node.publishAll(context.type(), numbers(15, 30))]);
   await context.until(
-    () => arrivals.done.length >= 90,
-    () => `90 are handled: ${arrivals.done.length}`,
+    () => arrivals.done.length >= 45,
+    () => `45 are handled: ${arrivals.done.length}`,
   );
   const [tapped] = node.tap.subscriptions;
   assert(tapped && tapped.peak <= concurrency, `${tapped?.peak} were unsettled at a time, allowed are ${concurrency}`);

@@ -166,6 +166,27 @@ export const deliveryCases: readonly Case[] = [
     },
   },
   {
+    id: 'delivery/wildcard-underived',
+    clause: 'contract',
+    title: 'a subscription to all topics leaves derived ones, as `dlq:topic` is, to those that name them',
+    needs: ['subscribe'],
+    async run(context) {
+      const derived = `dlq:${context.topic}`;
+      const topicOf = (type: string): string => (type.endsWith('.dead') ? derived : context.topic);
+      const node = await context.node({ topics: { topicOf, topicsOf: () => 'all' } });
+      const all = await node.collect(`${context.name}.*`, { group: context.group('all'), concurrency: 5 });
+      const named = await node.collect(context.type('dead'), { group: context.group('named') });
+      await node.publish(context.type('dead'), 'dead');
+      await node.publish(context.type('alive'), 'alive');
+      await context.until(
+        () => all.done.length >= 1 && named.done.length >= 1,
+        () => `both are handled: ${all.done}, ${named.done}`,
+      );
+      await context.quiet();
+      assert.deepEqual([all.bodies, named.bodies], [['alive'], ['dead']]);
+    },
+  },
+  {
     id: 'delivery/types-of-a-topic',
     clause: 'C1',
     title: 'several subscriptions of one group to different types of one topic: all handled, nothing stuck',

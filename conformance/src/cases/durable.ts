@@ -4,6 +4,22 @@ import type { Case } from '../case.ts';
 
 export const durableCases: readonly Case[] = [
   {
+    id: 'durable/reaches-other-handles',
+    clause: 'durable',
+    title: 'what one handle publishes another handle on the broker delivers',
+    needs: ['subscribe', 'durable'],
+    async run(context) {
+      const [publisher, consumer] = [await context.node(), await context.node()];
+      const arrivals = await consumer.collect<number>(context.type(), { group: context.group(), concurrency: 5 });
+      await publisher.publishAll(context.type(), numbers(5));
+      await context.until(
+        () => arrivals.done.length >= 5,
+        () => `five are handled: ${arrivals.done}`,
+      );
+      assert.deepEqual(sorted(arrivals.bodies), numbers(5));
+    },
+  },
+  {
     id: 'durable/groups-outlive-handles',
     clause: 'durable',
     title: 'a group, its position and what waits for it outlive every handle',

@@ -31,7 +31,7 @@ export const handoffCases: readonly Case[] = [
   {
     id: 'handoff/moves',
     clause: 'handoff',
-    title: 'a moved entry is in the derived topic byte for byte, and never comes back to its group',
+    title: 'a moved entry is in the derived topic byte for byte, its notes beside it, and never comes back',
     needs: ['subscribe', 'groups', 'handoff', 'log'],
     async run(context) {
       const node = await context.node({ codec: garbageCodec });
@@ -44,6 +44,7 @@ export const handoffCases: readonly Case[] = [
       const [entry, ...more] = await node.entries(deadLetters(context));
       assert.equal(more.length, 0);
       assert.deepEqual(Buffer.from(entry?.payload as Uint8Array), Buffer.from(garbage()));
+      assert.deepEqual({ ...entry?.notes }, NOTES);
       await consumer.close(Date.now() + context.settings.timeoutMs);
       const next = await rawConsumer(context, node.handle, { group });
       await node.publish(context.type(), 'ignored');
@@ -71,6 +72,7 @@ export const handoffCases: readonly Case[] = [
       consumer.settle(delivery);
       const letter = await received(context, dead);
       assert.equal(letter.topic, topic);
+      assert.deepEqual({ ...letter.notes }, NOTES);
       assert.deepEqual(Buffer.from(letter.payload as Uint8Array), Buffer.from(garbage()));
       dead.settle(letter);
       assert.equal((await node.entries(topic)).length, 1);

@@ -61,6 +61,7 @@ const tryHistories = async (context: CaseContext, trial: Trial): Promise<void> =
     seed,
     numRuns: trial.runs,
     interruptAfterTimeLimit: timeoutMs * TIME_SHARE,
+    includeErrorInReport: true,
   });
   if (!details.failed) return;
   const replay = `A random history failed. Replay it with EVENTS_SEED=${seed} or the option seed.`;

@@ -111,6 +111,8 @@ export const recoveryCases: readonly Case[] = [
             () => confirmed.push(body),
             () => {},
           );
+          // A transport that confirms at once would leave no turn to anybody else.
+          await sleep(1);
         }
       })();
       await context.until(() => arrivals.done.length >= 20, 'work is going on');

@@ -29,8 +29,9 @@ class BrokerDelivery extends Delivery {
   readonly in: string;
 
   constructor(pending: Pending, group: string, owner: object) {
-    const { topic, partition, cursor, payload } = pending.entry;
+    const { topic, partition, cursor, payload, notes } = pending.entry;
     super(topic, partition, cursor, pending.attempt, payload);
+    if (notes) this.notes = notes;
     this.pending = pending;
     this.in = group;
     this.owner = owner;
@@ -51,14 +52,14 @@ class Consumer implements TransportConsumer {
     this.#subscription = subscription;
     this.#deliver = deliver;
     const { topics, from } = subscription;
-    for (const topic of topics === 'all' ? transport.broker.topics.keys() : topics) this.#join(topic, from);
+    for (const topic of topics === 'all' ? transport.broker.underived : topics) this.#join(topic, from);
   }
 
   pump(): void {
     if (this.#stopped) return;
     const { broker, leaseMs } = this.#transport;
     const { topics, group, concurrency } = this.#subscription;
-    for (const topic of topics === 'all' ? [...broker.topics.keys()] : topics) {
+    for (const topic of topics === 'all' ? broker.underived : topics) {
       // A topic that is new to a subscription came into being after it.
       this.#join(topic, 'earliest');
       for (const partition of this.#partitions()) {
@@ -131,7 +132,7 @@ export class BrokerTransport implements Transport {
   #ticking: NodeJS.Timeout | undefined;
   #woken: NodeJS.Immediate | undefined;
 
-  constructor(broker: Broker, { leaseMs = 50, backoffMs = 5, deadlineMs = 100 }: BrokerTransportOptions = {}) {
+  constructor(broker: Broker, { leaseMs = 250, backoffMs = 5, deadlineMs = 100 }: BrokerTransportOptions = {}) {
     this.broker = broker;
     this.leaseMs = leaseMs;
     this.backoffMs = backoffMs;
@@ -164,7 +165,7 @@ export class BrokerTransport implements Transport {
     this.#host = host;
     this.broker.listeners.add(this.wake);
     this.broker.wipes.add(this.#recover);
-    this.#ticking = setInterval(() => this.#tick(), 5);
+    this.#ticking = setInterval(() => this.#pump(), 5);
   };
 
   publish: Path<OutgoingEvent> = (batch, settle) => {
@@ -185,26 +186,25 @@ export class BrokerTransport implements Transport {
   };
 
   /** As a process dies: nothing is handed back. */
-  die(): void {
+  die = (): void => {
     clearInterval(this.#ticking);
     clearImmediate(this.#woken);
+    this.#woken = undefined;
     this.consumers.clear();
     this.broker.listeners.delete(this.wake);
     this.broker.wipes.delete(this.#recover);
-  }
+  };
 
   wake = (): void => {
     this.#woken ??= setImmediate(() => {
       this.#woken = undefined;
-      for (const consumer of this.consumers) consumer.pump();
+      this.#pump();
     });
   };
 
-  #tick(): void {
-    for (const consumer of this.consumers) {
-      consumer.renew();
-      consumer.pump();
-    }
+  #pump(): void {
+    for (const consumer of this.consumers) consumer.renew();
+    for (const consumer of this.consumers) consumer.pump();
   }
 
   #recover = (): void => this.#host?.emit('recovered', { transport: this.name, what: 'everything was gone' });

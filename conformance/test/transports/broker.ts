@@ -58,6 +58,11 @@ export class Broker {
     this.partitions = partitions;
   }
 
+  /** What a subscription to all topics takes. */
+  get underived(): string[] {
+    return [...this.topics.keys()].filter((name) => !name.includes(':'));
+  }
+
   topic(name: string): Partition[] {
     const known = this.topics.get(name) ?? Array.from({ length: this.partitions }, () => new Partition());
     this.topics.set(name, known);

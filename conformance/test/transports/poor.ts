@@ -35,8 +35,9 @@ export const poor = (): Transport<Capabilities> => {
           if (event.partition) throw new EventsError('EVENTS_POOR_PARTITION', 'There is partition 0 only.');
           const { topic, payload } = event;
           // Of events that are published together the last comes first: nobody promised an order.
+          const due = [...subscribers].filter(({ takes }) => takes(topic));
           setImmediate(() => {
-            for (const { takes, offer } of subscribers) if (takes(topic)) offer(topic, payload);
+            for (const { offer } of due) offer(topic, payload);
           });
           settle(event);
         } catch (thrown) {
@@ -72,7 +73,8 @@ export const poor = (): Transport<Capabilities> => {
         }
       };
       const subscriber: Subscriber = {
-        takes: (topic) => (topics === 'all' || topics.includes(topic)) && (partitions?.includes(0) ?? true),
+        takes: (topic) =>
+          (topics === 'all' ? !topic.includes(':') : topics.includes(topic)) && (partitions?.includes(0) ?? true),
         offer: (topic, payload) => {
           waiting.push(new Delivery(topic, 0, String(++count), 1, payload));
           pump();

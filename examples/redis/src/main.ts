@@ -1,5 +1,5 @@
-import { isEventsError } from '@logistically/events-kernel';
 import { runShop } from '@logistically/events-example-quickstart';
+import { isEventsError } from '@logistically/events-kernel';
 import { redisStreams } from '@logistically/events-redis-streams';
 
 const url = process.env.REDIS_URL ?? 'redis://127.0.0.1:6379';

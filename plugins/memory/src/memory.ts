@@ -36,7 +36,6 @@ export interface MemoryOptions {
 }
 
 export interface MemoryCapabilities extends Capabilities {
-  readonly durable: 'process';
   readonly groups: true;
   readonly order: 'partition';
   readonly log: Log;
@@ -100,7 +99,7 @@ export const memory = (options: MemoryOptions = {}): Transport<MemoryCapabilitie
   };
 
   const entryOf = (event: OutgoingEvent): Entry =>
-    isolate || event.encoded ? new Entry(event.payload, undefined) : new Entry(undefined, event);
+    isolate || event.encoded ? new Entry(event.payload) : new Entry(undefined, event);
 
   const append = (partition: Partition, entry: Entry, time: number): void => partition.append(entry, ++sequence, time);
 
@@ -130,7 +129,7 @@ export const memory = (options: MemoryOptions = {}): Transport<MemoryCapabilitie
         'EVENTS_MEMORY_NOT_HELD',
         'The delivery is settled or handed back: it cannot be moved any more.',
       );
-    append(target, entry.with(notes), Date.now());
+    append(target, new Entry(entry.stored, entry.event, notes), Date.now());
     dispatcher.run();
   };
 
@@ -152,7 +151,6 @@ export const memory = (options: MemoryOptions = {}): Transport<MemoryCapabilitie
     kind: 'transport',
     name,
     capabilities: {
-      durable: 'process',
       groups: true,
       order: 'partition',
       log: { read, topics: async () => topics.names },
@@ -177,7 +175,12 @@ export const memory = (options: MemoryOptions = {}): Transport<MemoryCapabilitie
       const consumer = new Consumer(`${group}-${++named}`, concurrency, deliver, dispatcher, (closed) =>
         topics.leave(closed),
       );
-      topics.enter(consumer, subscription);
+      try {
+        topics.enter(consumer, subscription);
+      } catch (thrown) {
+        await consumer.close();
+        throw thrown;
+      }
       // Later, so that the caller has its subscription before what is stored already is delivered.
       setImmediate(() => dispatcher.run());
       return consumer;

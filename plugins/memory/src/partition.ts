@@ -60,8 +60,10 @@ export class Partition {
   read(from: From, limit: number): LogEntry[] {
     const { topic, number: partition, log } = this;
     const entries: LogEntry[] = [];
-    for (let offset = this.offset(from); offset < log.end && entries.length < limit; offset++)
-      entries.push((log.at(offset) as Entry).toLogEntry(topic, partition));
+    for (let offset = this.offset(from); offset < log.end && entries.length < limit; offset++) {
+      const { cursor, time, payload, notes } = log.at(offset) as Entry;
+      entries.push({ topic, partition, cursor, time, payload, ...(notes && { notes }) });
+    }
     return entries;
   }
 

@@ -41,6 +41,7 @@ export class Topics {
   enter(consumer: Consumer, subscription: TransportSubscription): void {
     const { topics, from, group } = subscription;
     const names = topics === 'all' ? this.names.filter((topic) => !isDerived(topic)) : topics;
+    for (const number of subscription.partitions ?? []) if (number >= this.#count) this.#missing('A topic', number);
     for (const topic of names) this.#join(consumer, subscription, this.#topics.get(topic) ?? this.#create(topic), from);
     if (topics === 'all') this.#groupsOfAll.add(group);
     this.#consumers.set(consumer, subscription);

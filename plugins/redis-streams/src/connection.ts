@@ -24,10 +24,10 @@ interface Call {
   readonly reject: (reason: unknown) => void;
 }
 
-/** What a client must do differently from ioredis' defaults, so that every wait ends (after `silenceMs`) and nothing is sent behind our back. */
+/** What a client must do differently from ioredis' defaults, so that every wait ends and nothing is sent behind our back. */
 export const clientOptions = (
   purpose: ConnectionPurpose,
-  silenceMs: number,
+  timeoutMs: number,
 ): RedisOptions & { readonly replyMapping: 'legacy' } => ({
   lazyConnect: true,
   connectionName: `events-${purpose}`,
@@ -39,9 +39,7 @@ export const clientOptions = (
   // The replies of stream commands are arrays in both protocols; RESP2 is cheaper to parse.
   protocol: 2,
   replyMapping: 'legacy',
-  // Also a connection that freezes while it is being made must end.
-  connectTimeout: silenceMs,
-  socketTimeout: silenceMs,
+  connectTimeout: timeoutMs,
 });
 
 /**
@@ -54,6 +52,7 @@ export class Connection {
   readonly #calls = new Set<Call>();
   readonly #waiting = new Set<() => void>();
   #watch: NodeJS.Timeout | undefined;
+  #handshake: NodeJS.Timeout | undefined;
   #up = false;
   #closed = false;
   #lastError: unknown;
@@ -61,6 +60,7 @@ export class Connection {
   constructor(options: ConnectionOptions) {
     this.client = options.client;
     this.#options = options;
+    this.client.on('connect', this.#onConnect);
     this.client.on('ready', this.#onReady);
     this.client.on('close', this.#onClose);
     this.client.on('end', this.#onClose);
@@ -112,7 +112,14 @@ export class Connection {
           if (this.#calls.delete(call)) resolve(reply);
         },
         (error: unknown) => {
-          if (this.#calls.delete(call)) reject(this.#up ? asEventsError(error) : connectionLost());
+          if (isReplyError(error)) {
+            if (this.#calls.delete(call)) reject(replyError(error.message));
+            return;
+          }
+          // A client refuses at once while it has not yet told us that the connection is gone. Who tries again must let it tell.
+          setImmediate(() => {
+            if (this.#calls.delete(call)) reject(connectionLost());
+          });
         },
       );
     });
@@ -131,7 +138,6 @@ export class Connection {
 
   /** Gives up the socket; the client makes a new one. */
   reset(): void {
-    if (!this.#options.owned && this.client.status !== 'ready') return;
     const { stream } = this.client as Partial<Redis>;
     if (stream) stream.destroy();
     else this.client.disconnect(true);
@@ -141,6 +147,7 @@ export class Connection {
     if (this.#closed) return;
     this.#closed = true;
     this.#onClose();
+    this.client.off('connect', this.#onConnect);
     this.client.off('ready', this.#onReady);
     this.client.off('close', this.#onClose);
     this.client.off('end', this.#onClose);
@@ -167,7 +174,14 @@ export class Connection {
     }
   };
 
+  /** Also a connection that freezes while it is being made must end. */
+  readonly #onConnect = (): void => {
+    clearTimeout(this.#handshake);
+    this.#handshake = setTimeout(() => this.reset(), this.#options.timeoutMs);
+  };
+
   readonly #onReady = (): void => {
+    clearTimeout(this.#handshake);
     if (this.#up || this.#closed) return;
     this.#up = true;
     this.#lastError = undefined;
@@ -178,6 +192,7 @@ export class Connection {
   readonly #onClose = (): void => {
     const was = this.#up;
     this.#up = false;
+    clearTimeout(this.#handshake);
     for (const call of this.#calls) call.reject(connectionLost());
     this.#calls.clear();
     clearInterval(this.#watch);
@@ -203,7 +218,6 @@ const redact = (error: Error): string => {
   return error.name === 'ReplyError' ? replyError(error.message).message : error.name;
 };
 
-const asEventsError = (error: unknown): Error => {
-  if (error instanceof Error && error.name === 'ReplyError') return replyError(error.message);
-  return connectionLost();
-};
+const isReplyError = (error: unknown): error is Error => error instanceof Error && error.name === 'ReplyError';
+
+const asEventsError = (error: unknown): Error => (isReplyError(error) ? replyError(error.message) : connectionLost());

@@ -5,8 +5,8 @@ import type { RawEntry } from './entry.ts';
 import type { Feed } from './feed.ts';
 import type { LaneOptions } from './lane.ts';
 
-/** The most entries of one reply for one stream. */
-const MAX_COUNT = 500;
+/** The most entries of one reply for one stream: more would live longer, and cost the garbage collector more than they save. */
+const MAX_COUNT = 200;
 
 type Reply = readonly [stream: string, entries: readonly RawEntry[]][] | null;
 

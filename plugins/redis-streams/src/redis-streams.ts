@@ -222,8 +222,7 @@ class RedisStreams implements Transport<RedisStreamsCapabilities> {
 
   #connect(purpose: ConnectionPurpose): RedisClient {
     const { client, connect, url, redis } = this.#options;
-    const silenceMs = this.#settings.timeoutMs + (purpose === 'reader' ? this.#settings.blockMs : 0) + 500;
-    const needed = clientOptions(purpose, silenceMs);
+    const needed = clientOptions(purpose, this.#settings.timeoutMs);
     if (connect) return connect(purpose, needed);
     if (client) return client.duplicate(needed);
     const all = { ...redis, ...needed };

@@ -26,6 +26,12 @@ export class Trail {
   /** The events that some handler finished, as often as it did. */
   readonly done: number[] = [];
   readonly rejections: unknown[] = [];
+  readonly #groups: readonly string[];
+
+  /** `groups` should get every event. */
+  constructor(groups: readonly string[] = ['shop']) {
+    this.#groups = groups;
+  }
 
   /** Publishes event number `n`. True when it was confirmed. */
   async publish(kernel: Kernel, type: string, n: number, options?: EventOptions): Promise<boolean> {
@@ -76,6 +82,6 @@ export class Trail {
   }
 
   check(expectations?: Expectations): CheckReport {
-    return check(this.history, expectations);
+    return check(this.history, { groups: this.#groups, ...expectations });
   }
 }
