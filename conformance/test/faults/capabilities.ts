@@ -1,12 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Capabilities, Lease, Log, LogEntry, Store, Transport } from '@logistically/events-kernel';
+import type { Capabilities, Lease, Log, Store, Transport } from '@logistically/events-kernel';
 import { Broker } from '../transports/broker.ts';
 import type { BrokerTransport } from '../transports/broker-transport.ts';
 import { poor } from '../transports/poor.ts';
 import { brokerFault, but, type Fault, fault } from './fault.ts';
 
-/** A capability replaced. */
-const with_ = <K extends keyof Capabilities>(
+/** The honest transport with another capability of that name. */
+const replacing = <K extends keyof Capabilities>(
   name: K,
   replace: (honest: NonNullable<Capabilities[K]>, transport: BrokerTransport) => Capabilities[K],
 ) => {
@@ -36,7 +36,7 @@ const emptyStore: Store = {
 const gap = (): Promise<void> => sleep(1);
 
 const changing = (change: (store: Store) => Partial<Store>): ((honest: BrokerTransport) => Transport) =>
-  with_('store', (store) => ({ ...store, ...change(store) }));
+  replacing('store', (store) => ({ ...store, ...change(store) }));
 
 const leasing = (change: (lease: Lease, store: Store, key: string) => Lease) =>
   changing((store) => ({
@@ -47,10 +47,7 @@ const leasing = (change: (lease: Lease, store: Store, key: string) => Lease) =>
   }));
 
 const reading = (change: (log: Log, transport: BrokerTransport) => Partial<Log>) =>
-  with_('log', (log, transport) => ({ ...log, ...change(log, transport) }));
-
-const after = (entries: readonly LogEntry[], cursor: unknown): readonly LogEntry[] =>
-  typeof cursor === 'string' && /^\d+$/.test(cursor) ? entries : entries.slice(0);
+  replacing('log', (log, transport) => ({ ...log, ...change(log, transport) }));
 
 class StaysGone extends Broker {
   override wipe(): void {
@@ -267,7 +264,7 @@ export const capabilityFaults: readonly Fault[] = [
   fault(
     'delivers too early',
     'delay/not-before',
-    with_('delay', (delay) => ({
+    replacing('delay', (delay) => ({
       publishAt: (_, batch, settle) => delay.publishAt(0, batch, settle),
     })),
   ),
@@ -293,7 +290,7 @@ export const capabilityFaults: readonly Fault[] = [
   fault(
     'copies a dead letter before it looks whose it is',
     'handoff/not-ours-any-more',
-    with_('handoff', (handoff, { broker }) => ({
+    replacing('handoff', (handoff, { broker }) => ({
       move: async (delivery, topic, notes) => {
         broker.append(topic, 0, delivery.payload, notes);
         await handoff.move(delivery, 'other', notes);
@@ -303,7 +300,7 @@ export const capabilityFaults: readonly Fault[] = [
   fault(
     'moves a delivery as often as it is told to',
     'handoff/once',
-    with_('handoff', (handoff, { broker }) => ({
+    replacing('handoff', (handoff, { broker }) => ({
       move: (delivery, topic, notes) =>
         handoff.move(delivery, topic, notes).catch(() => broker.append(topic, 0, delivery.payload, notes)),
     })),
@@ -311,7 +308,7 @@ export const capabilityFaults: readonly Fault[] = [
   fault(
     'writes dead letters anew',
     'handoff/moves',
-    with_('handoff', (handoff) => ({
+    replacing('handoff', (handoff) => ({
       move: (delivery, topic, notes) => {
         Object.assign(delivery, { payload: JSON.stringify(String(delivery.payload)) });
         return handoff.move(delivery, topic, notes);
@@ -321,7 +318,7 @@ export const capabilityFaults: readonly Fault[] = [
   fault(
     'acknowledges what it could not move',
     'handoff/refused',
-    with_('handoff', (handoff) => ({
+    replacing('handoff', (handoff) => ({
       move: async (delivery, topic, notes) => {
         await handoff.move(delivery, 'sink', notes);
         await handoff.move(delivery, topic, notes);
@@ -331,7 +328,7 @@ export const capabilityFaults: readonly Fault[] = [
   fault(
     'counts as pending what was never delivered',
     'inspect/away',
-    with_('inspect', (inspect) => ({
+    replacing('inspect', (inspect) => ({
       topic: async (name) => {
         const { topic, partitions } = await inspect.topic(name);
         return {

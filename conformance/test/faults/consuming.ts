@@ -1,4 +1,4 @@
-import type { Delivery, TransportSubscription } from '@logistically/events-kernel';
+import { Delivery, type TransportSubscription } from '@logistically/events-kernel';
 import { Broker, type Pending } from '../transports/broker.ts';
 import { brokerFault, but, delivering, type Fault, fault, settling } from './fault.ts';
 
@@ -75,8 +75,6 @@ class SwapsOnRetry extends Broker {
 }
 
 class GroupsBeginAgain extends Broker {
-  readonly #joined = new Map<string, number>();
-
   override join(topic: string, partition: number, name: string, from: TransportSubscription['from']): boolean {
     // A pump joins with `earliest` all the time: only a subscription says another position.
     if (from !== 'earliest') this.topic(topic)[partition]?.groups.delete(name);
@@ -167,18 +165,7 @@ export const consumingFaults: readonly Fault[] = [
           deliver(batch, settle);
           for (const { topic, partition, cursor, attempt, payload } of batch)
             if (Number(cursor) % 10 === 0)
-              deliver(
-                [
-                  new (batch[0] as Delivery & { constructor: never }).constructor(
-                    topic,
-                    partition,
-                    cursor,
-                    attempt,
-                    payload,
-                  ),
-                ],
-                () => {},
-              );
+              deliver([new Delivery(topic, partition, cursor, attempt, payload)], () => {});
         }),
     }),
   ),

@@ -190,6 +190,7 @@ export class Lane {
   async #look(into: Bundle[]): Promise<void> {
     const { commands, blockMs } = this.#options;
     const { connection } = this.#reader;
+    if (connection.closed || commands.closed) this.#running = false;
     if (!this.#running) return;
     if (!connection.up || !commands.up) {
       await Promise.all([connection.ready(Date.now() + 1000), commands.ready(Date.now() + 1000)]);

@@ -1,0 +1,215 @@
+import { proxy, redis } from '@logistically/events-conformance/services';
+import { isEventsError } from '@logistically/events-kernel';
+import { describe, expect, test } from 'vitest';
+import { SHORT, startNode } from './node.ts';
+import { State } from './state.ts';
+import { Trail } from './trail.ts';
+import { until } from './until.ts';
+
+const { timeoutMs } = SHORT;
+/** How late a loaded machine may be: the bound of a failure, nothing that is measured. */
+const MARGIN_MS = 1500;
+/** A lease that no test waits for: what comes back comes by another way. */
+const LONG_LEASE = { leaseMs: 60_000 };
+
+describe.concurrent('the network of a consumer', () => {
+  test('is cut again and again: nothing is lost, one topic keeps its order', async () => {
+    await using server = await redis({ exclusive: true });
+    const state = new State(server);
+    await using network = await proxy(server);
+    const trail = new Trail();
+    await using publisher = await startNode({ url: server.url });
+    await using consumer = await startNode({ url: network.url, ...LONG_LEASE });
+    await consumer.kernel.subscribe('order.*', trail.handler('consumer'));
+    for (let round = 0; round < 10; round++) {
+      const before = trail.done.length;
+      const publishing = trail.publishAll(publisher.kernel, 'order.placed', round * 50 + 1, round * 50 + 50);
+      await until(() => trail.done.length > before + 5, 'events flow');
+      network.cut();
+      await publishing;
+    }
+    await until(
+      () => trail.complete,
+      () => trail.check({ limit: 5 }),
+    );
+    expect(trail.check({ order: 'start' })).toMatchObject({ ok: true, published: 500, duplicated: { count: 0 } });
+    expect(consumer.hears('disconnected').length).toBeGreaterThan(0);
+    await until(async () => (await state.pending('order-events')) === 0, 'nothing is pending');
+  });
+
+  test('is half-open: it is detected by the deadline, and all comes in order when it is mended', async () => {
+    await using server = await redis({ exclusive: true });
+    const state = new State(server);
+    await using network = await proxy(server);
+    const trail = new Trail();
+    await using publisher = await startNode({ url: server.url });
+    await using consumer = await startNode({ url: network.url, ...LONG_LEASE });
+    await consumer.kernel.subscribe('order.*', trail.handler('consumer'));
+    await trail.publishAll(publisher.kernel, 'order.placed', 1, 5);
+    await until(() => trail.complete, 'events flow');
+
+    network.stall();
+    // The server does not know: it gives the next event to a connection whose other end hears nothing.
+    await trail.publishAll(publisher.kernel, 'order.placed', 6, 10);
+    await until(() => consumer.hears('disconnected').length > 0, 'it is detected', timeoutMs + 1000 + MARGIN_MS);
+    expect(consumer.hears('disconnected')).toMatchObject([{ reason: { code: 'EVENTS_REDIS_STREAMS_CONNECTION' } }]);
+    expect(await consumer.kernel.health()).toMatchObject({ healthy: false });
+    await trail.publishAll(publisher.kernel, 'order.placed', 11, 15);
+    network.resume();
+    await until(
+      () => trail.complete,
+      () => trail.check(),
+    );
+    expect(trail.check({ order: 'start' })).toMatchObject({ ok: true, published: 15, duplicated: { count: 0 } });
+    await until(async () => (await state.pending('order-events')) === 0, 'nothing is pending');
+    await until(async () => (await consumer.kernel.health()).healthy, 'it is well');
+  });
+
+  test('drops out for a moment, with nothing closed: nothing is lost', async () => {
+    await using server = await redis({ exclusive: true });
+    await using network = await proxy(server);
+    const trail = new Trail();
+    await using publisher = await startNode({ url: server.url });
+    await using consumer = await startNode({ url: network.url, ...LONG_LEASE });
+    await consumer.kernel.subscribe('order.*', trail.handler('consumer'), { concurrency: 5 });
+    for (let round = 0; round < 3; round++) {
+      network.stall();
+      await trail.publishAll(publisher.kernel, 'order.placed', round * 10 + 1, round * 10 + 10);
+      network.resume();
+      await until(
+        () => trail.complete,
+        () => trail.check(),
+      );
+    }
+    expect(trail.check()).toMatchObject({ ok: true, published: 30, duplicated: { count: 0 } });
+    expect(consumer.hears('disconnected')).toEqual([]);
+  });
+
+  test('is lost while a handler fails and another one succeeds: both are settled when it is back', async () => {
+    await using server = await redis({ exclusive: true });
+    const state = new State(server);
+    await using network = await proxy(server);
+    const trail = new Trail();
+    await using publisher = await startNode({ url: server.url });
+    await using consumer = await startNode({ url: network.url, ...LONG_LEASE });
+    let release = (): void => {};
+    const released = new Promise<void>((resolve) => (release = resolve));
+    await consumer.kernel.subscribe(
+      'order.*',
+      trail.handler('consumer', async (n, { attempt }) => {
+        await released;
+        if (n === 2 && attempt === 1) throw new Error('fails while the network is away');
+      }),
+      { concurrency: 2 },
+    );
+    await trail.publishAll(publisher.kernel, 'order.placed', 1, 2);
+    await until(() => trail.calls.length === 2, 'two are being handled');
+    await network.refuse();
+    network.cut();
+    await until(() => consumer.hears('disconnected').length > 0, 'the network is away');
+    release();
+    await until(() => consumer.hears('failed').length === 1, 'one has failed');
+    await network.accept();
+    await until(
+      () => trail.complete,
+      () => trail.check(),
+    );
+    expect(trail.calls.map(({ n, attempt }) => [n, attempt])).toEqual([
+      [1, 1],
+      [2, 1],
+      [2, 2],
+    ]);
+    await until(async () => (await state.pending('order-events')) === 0, 'nothing is pending');
+  });
+});
+
+describe.concurrent('the network of a publisher', () => {
+  test('is cut again and again: what was confirmed is there, what comes first keeps its order', async () => {
+    await using server = await redis({ exclusive: true });
+    await using network = await proxy(server);
+    const trail = new Trail();
+    await using publisher = await startNode({ url: network.url });
+    await using consumer = await startNode({ url: server.url });
+    await consumer.kernel.subscribe('order.*', trail.handler('consumer'));
+    for (let round = 0; round < 10; round++) {
+      const publishing: Promise<unknown>[] = [];
+      // Turn by turn, so that several round trips are on the way when it is cut.
+      for (let n = round * 50 + 1; n <= round * 50 + 50; n++) {
+        publishing.push(trail.publish(publisher.kernel, 'order.placed', n));
+        if (n % 5 === 0) await new Promise(setImmediate);
+        if (n % 50 === 25) network.cut();
+      }
+      await Promise.all(publishing);
+    }
+    expect(trail.rejections).toEqual([]);
+    await until(
+      () => trail.complete,
+      () => trail.check({ limit: 5 }),
+    );
+    // One whose confirmation was lost is published again: at least once.
+    const { lost, phantom, reordered, concurrent, published } = trail.check({ order: 'start' });
+    expect([lost.count, phantom.count, reordered.count, concurrent.count, published]).toEqual([0, 0, 0, 0, 500]);
+  });
+
+  test('is half-open: publish rejects by its deadline and works when it is mended', async () => {
+    await using server = await redis({ exclusive: true });
+    await using network = await proxy(server);
+    const trail = new Trail();
+    await using publisher = await startNode({ url: network.url });
+    await using consumer = await startNode({ url: server.url });
+    await consumer.kernel.subscribe('order.*', trail.handler('consumer'));
+    await trail.publish(publisher.kernel, 'order.placed', 1);
+
+    network.stall();
+    const began = Date.now();
+    await trail.publishAll(publisher.kernel, 'order.placed', 2, 10);
+    expect(Date.now() - began).toBeLessThan(timeoutMs + MARGIN_MS);
+    expect(trail.rejections).toHaveLength(9);
+    for (const reason of trail.rejections)
+      expect(isEventsError(reason) && reason.code).toMatch(/^EVENTS_REDIS_STREAMS_(TIMEOUT|CONNECTION)$/);
+
+    network.resume();
+    let n = 10;
+    await until(() => trail.publish(publisher.kernel, 'order.placed', ++n), 'events are confirmed again');
+    await until(
+      () => trail.complete,
+      () => trail.check(),
+    );
+  });
+
+  test('is away for less than the deadline: publish waits and is confirmed', async () => {
+    await using server = await redis({ exclusive: true });
+    await using network = await proxy(server);
+    const trail = new Trail();
+    await using publisher = await startNode({ url: network.url });
+    await using consumer = await startNode({ url: server.url });
+    await consumer.kernel.subscribe('order.*', trail.handler('consumer'));
+    await network.refuse();
+    network.cut();
+    await until(() => publisher.hears('disconnected').length > 0, 'the network is away');
+    const publishing = trail.publishAll(publisher.kernel, 'order.placed', 1, 50);
+    await network.accept();
+    await publishing;
+    expect(trail.rejections).toEqual([]);
+    await until(
+      () => trail.complete,
+      () => trail.check(),
+    );
+    expect(trail.check({ order: 'start' })).toMatchObject({ ok: true, published: 50, duplicated: { count: 0 } });
+  });
+
+  test('is away for good: no more than `maxBuffered` events wait, each until its deadline', async () => {
+    await using server = await redis({ exclusive: true });
+    await using network = await proxy(server);
+    const trail = new Trail();
+    await using publisher = await startNode({ url: network.url, maxBuffered: 100 });
+    await network.stop();
+    await until(() => publisher.hears('disconnected').length > 0, 'the network is away');
+    const began = Date.now();
+    await trail.publishAll(publisher.kernel, 'order.placed', 1, 150);
+    expect(Date.now() - began).toBeLessThan(timeoutMs + MARGIN_MS);
+    const codes = trail.rejections.map((reason) => isEventsError(reason) && reason.code);
+    expect(codes.filter((code) => code === 'EVENTS_REDIS_STREAMS_BUFFER_FULL')).toHaveLength(50);
+    expect(codes.filter((code) => code === 'EVENTS_REDIS_STREAMS_TIMEOUT')).toHaveLength(100);
+  });
+});
