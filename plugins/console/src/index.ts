@@ -1,1 +1,1 @@
-export {};
+export { type ConsoleOptions, console } from './console.ts';

@@ -1,28 +1,28 @@
 import { expect, test } from 'vitest';
 import { Window } from '../src/window.ts';
 
-test('it numbers like an array that never forgets how much it has dropped', () => {
-  const window = new Window<number>(1000);
-  const model: number[] = [];
+test('numbers go on from where it started, however much is dropped and however it grows', () => {
+  const window = new Window<string>(1000);
+  const model: string[] = [];
   let start = 1000;
-  let seed = 1;
-  for (let step = 0; step < 20_000; step++) {
-    seed = (seed * 48271) % 0x7fffffff;
-    if (seed % 5 < (step % 4000 < 2000 ? 3 : 2)) {
-      window.push(step);
-      model.push(step);
-    } else {
-      expect(window.shift()).toBe(model.shift());
-      start = Math.min(start + 1, 1000 + step);
+  const drop = (): void => {
+    expect(window.shift()).toBe(model.shift());
+    start++;
+  };
+  for (let round = 1; round <= 60; round++) {
+    for (let n = 0; n < round; n++) {
+      window.push(`${round}/${n}`);
+      model.push(`${round}/${n}`);
     }
-    start = window.end - model.length;
-    expect(window.length).toBe(model.length);
-    expect(window.start).toBe(start);
-    expect(window.at(start)).toBe(model[0]);
-    expect(window.at(window.end - 1)).toBe(model.at(-1));
+    for (let n = 0; n < Math.floor(round / 2); n++) drop();
+    window.set(start, 'changed');
+    model[0] = 'changed';
+    expect([window.start, window.end, window.length]).toEqual([start, start + model.length, model.length]);
+    expect(Array.from(model, (_, index) => window.at(start + index))).toEqual(model);
   }
-  expect(model.length).toBeGreaterThan(0);
-  expect(Array.from(model, (_, index) => window.at(window.start + index))).toEqual(model);
-  expect(window.at(window.start - 1)).toBeUndefined();
+  expect(window.at(start - 1)).toBeUndefined();
   expect(window.at(window.end)).toBeUndefined();
+  while (model.length > 0) drop();
+  expect(window.shift()).toBeUndefined();
+  expect([window.start, window.length]).toEqual([start, 0]);
 });

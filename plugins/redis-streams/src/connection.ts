@@ -40,6 +40,8 @@ export const clientOptions = (
   protocol: 2,
   replyMapping: 'legacy',
   connectTimeout: timeoutMs,
+  // A goodbye that is not answered must not keep the process.
+  disconnectTimeout: 100,
 });
 
 /**

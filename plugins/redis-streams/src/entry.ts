@@ -16,7 +16,7 @@ export const textOf = (payload: Payload): string =>
     ? payload
     : Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength).toString('base64');
 
-const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/;
+const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
 
 /** The payload of an entry. One that is not ours has none: it is given as the JSON list of its fields, which no codec takes for an event. */
 export const payloadOf = (fields: readonly string[] | null): Payload => {
