@@ -13,7 +13,7 @@ export const certify = (factory: TransportFactory, options: CertifyOptions = {})
   const suite = createSuite(factory, options);
   const { describe, test } = vitest('certify', '`cases` with `createSuite`');
   const add = (each: Case): void => {
-    test(`${each.id} (${each.clause}): ${each.title}`, { timeout: suite.caseTimeoutMs * 2 }, async (context) => {
+    test(`${each.id} (${each.clause}): ${each.title}`, { timeout: suite.timeoutOf(each) * 2 }, async (context) => {
       const { status, error, reason } = await suite.run(each);
       if (error) throw error;
       if (status === 'unclaimed' || status === 'untried') context.skip(reason);

@@ -1,4 +1,4 @@
-import assert from 'node:assert';
+import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Envelope } from '@logistically/events-kernel';
 import type { Arrivals } from './arrivals.ts';

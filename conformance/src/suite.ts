@@ -1,4 +1,4 @@
-import { within } from '@logistically/events-kernel';
+import { EventsError, within } from '@logistically/events-kernel';
 import type { Case } from './case.ts';
 import { cases } from './cases.ts';
 import { Claims } from './claims.ts';
@@ -30,8 +30,8 @@ export interface Suite {
   readonly claims: () => Promise<Claims>;
   /** Runs a case and cleans up after it. Never rejects. */
   readonly run: (each: Case) => Promise<CaseResult>;
-  /** Bound of one case, in ms. */
-  readonly caseTimeoutMs: number;
+  /** Bound of a case, in ms. */
+  readonly timeoutOf: (each: Case) => number;
 }
 
 const asError = (thrown: unknown): Error => (thrown instanceof Error ? thrown : new Error(String(thrown)));
@@ -54,11 +54,14 @@ const notApplicable = (
 export const createSuite = (factory: TransportFactory, options: CertifyOptions = {}): Suite => {
   const settings = settingsOf(options);
   const { timeoutMs, leaseMs, run, waive = {} } = settings;
-  const caseTimeoutMs = timeoutMs * 4 + leaseMs * 12;
+  const timeoutOf = ({ alone }: Case): number => (timeoutMs * 4 + leaseMs * 12) * (alone ? 4 : 1);
   const known = new Set(cases.map(({ id }) => id));
   const unknown = Object.keys(waive).filter((id) => !known.has(id));
   if (unknown.length > 0)
-    throw new Error(`waive names cases that do not exist: ${unknown.join(', ')}. \`cases\` lists them.`);
+    throw new EventsError(
+      'EVENTS_CONFIG',
+      `waive names cases that do not exist: ${unknown.join(', ')}. \`cases\` lists them.`,
+    );
   let claims: Promise<Claims> | undefined;
   let count = 0;
 
@@ -67,8 +70,8 @@ export const createSuite = (factory: TransportFactory, options: CertifyOptions =
 
   const prove = async (each: Case, context: CaseContext): Promise<void> => {
     try {
-      if (!(await within(each.run(context), Date.now() + caseTimeoutMs)))
-        throw new Error(`The case did not end within ${caseTimeoutMs} ms: a call of the transport never came back.`);
+      if (!(await within(each.run(context), Date.now() + timeoutOf(each))))
+        throw new Error(`The case did not end within ${timeoutOf(each)} ms: a call of the transport never came back.`);
     } finally {
       await context.close();
     }
@@ -91,7 +94,7 @@ export const createSuite = (factory: TransportFactory, options: CertifyOptions =
 
   return {
     settings,
-    caseTimeoutMs,
+    timeoutOf,
     claims: claimsOf,
     run: async (each) => {
       const start = Date.now();

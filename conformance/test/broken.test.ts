@@ -2,10 +2,12 @@ import { describe, expect, test } from 'vitest';
 import { cases } from '../src/cases.ts';
 import { createSuite } from '../src/suite.ts';
 import { capabilityFaults } from './faults/capabilities.ts';
-import { consumingFaults } from './faults/consuming.ts';
+import { claimingFaults } from './faults/claiming.ts';
 import { publishingFaults } from './faults/publishing.ts';
+import { settlingFaults } from './faults/settling.ts';
+import { subscribingFaults } from './faults/subscribing.ts';
 
-const faults = [...publishingFaults, ...consumingFaults, ...capabilityFaults];
+const faults = [...publishingFaults, ...settlingFaults, ...subscribingFaults, ...claimingFaults, ...capabilityFaults];
 
 describe.concurrent('a broken transport that', () => {
   for (const { name, caughtBy, factory, options } of faults) {

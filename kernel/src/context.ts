@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import type { Envelope } from './event.ts';
+import type { Envelope } from './envelope.ts';
 
 /** Carries the event being handled to what its handler publishes. */
 export interface Context {
@@ -9,10 +9,9 @@ export interface Context {
 
 /** With `enabled: false` nothing is carried: on Node 20 every `await` of the process is then a little cheaper. */
 export const createContext = (enabled: boolean): Context => {
-  if (!enabled) return { current: () => undefined, run: (_, handler, a, b) => handler(a, b) };
-  const storage = new AsyncLocalStorage<Envelope>();
+  const storage = enabled ? new AsyncLocalStorage<Envelope>() : undefined;
   return {
-    current: () => storage.getStore(),
-    run: (envelope, handler, a, b) => storage.run(envelope, handler, a, b),
+    current: () => storage?.getStore(),
+    run: (envelope, handler, a, b) => (storage ? storage.run(envelope, handler, a, b) : handler(a, b)),
   };
 };

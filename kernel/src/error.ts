@@ -8,15 +8,16 @@ export type KernelErrorCode =
   | 'EVENTS_DUPLICATE_NAME'
   | 'EVENTS_INVALID_NAME'
   | 'EVENTS_MISSING_CAPABILITY'
+  | 'EVENTS_NOT_ENCODABLE'
   | 'EVENTS_NOT_RUNNING'
   | 'EVENTS_NO_TRANSPORT'
-  | 'EVENTS_NOT_ENCODABLE'
   | 'EVENTS_PUBLISH_FAILED'
+  | 'EVENTS_TIMEOUT'
   | 'EVENTS_TOO_LARGE'
   | 'EVENTS_UNDECODABLE'
   | 'EVENTS_UNSETTLED';
 
-const brand: symbol = Symbol.for('@logistically/events/error');
+const brand: unique symbol = Symbol.for('@logistically/events/error');
 
 export interface EventsErrorOptions {
   readonly cause?: unknown;
@@ -36,22 +37,33 @@ export class EventsError extends Error {
   readonly permanent: boolean;
 
   constructor(code: EventsErrorCode, message: string, options: EventsErrorOptions = {}) {
-    super(message, 'cause' in options ? { cause: options.cause } : undefined);
+    super(message, options);
     this.name = 'EventsError';
     this.code = code;
     this.retryAfterMs = options.retryAfterMs;
     this.permanent = options.permanent ?? false;
-    Object.defineProperty(this, brand, { value: true });
+  }
+
+  get [brand](): true {
+    return true;
   }
 }
 
 /** Whether `value` is an {@link EventsError}, of this copy of the kernel or of another. */
-export const isEventsError = (value: unknown): value is EventsError =>
-  typeof value === 'object' && value !== null && brand in value;
+export const isEventsError = (value: unknown): value is EventsError => Object(value)[brand] === true;
 
-/** A failed publish: which event of the batch, its id and why. */
+/** Throws one of the kernel's own errors. */
+export function fail(code: KernelErrorCode, message: string, options?: EventsErrorOptions): never {
+  throw new EventsError(code, message, options);
+}
+
+/** That what was under way has been ended by a signal or by `stop`. */
+export const aborted = (what: string, signal?: AbortSignal): EventsError =>
+  new EventsError('EVENTS_ABORTED', `${what} was ended before it was done.`, { cause: signal?.reason });
+
+/** An event that was not published, and why. */
 export interface PublishFailure {
-  /** Position in the published batch, 0 for a single publish. */
+  /** Position in the published batch. */
   readonly index: number;
   readonly type: string;
   readonly reason: unknown;
@@ -62,13 +74,11 @@ export class PublishError extends EventsError {
   readonly failures: readonly PublishFailure[];
 
   constructor(failures: readonly PublishFailure[], total: number) {
-    const first = failures[0]?.reason;
     super(
       'EVENTS_PUBLISH_FAILED',
-      `${failures.length} of ${total} events were not published. \`failures\` lists index and reason of each; the others are stored.`,
-      { cause: first },
+      `${failures.length} of ${total} events were not published: see \`failures\`. The others were.`,
+      { cause: failures[0]?.reason },
     );
-    this.name = 'PublishError';
     this.failures = failures;
   }
 }

@@ -1,23 +1,19 @@
 import { randomBytes } from 'node:crypto';
 
-/** Makes ids and timestamps; both come from one clock, so that they sort alike. */
+/** Makes ids and timestamps. */
 export interface Ids {
-  /** A UUIDv7 of `now` (ms since the epoch). Later calls give greater ids, also when the clock is set back. */
+  /** A UUIDv7 of `now` (ms since the epoch). Each is greater than the one before, also when the clock is set back. */
   readonly id: (now: number) => string;
   /** ISO 8601 in UTC with ms. */
   readonly iso: (now: number) => string;
 }
 
-const hex = (value: number, digits: number): string => value.toString(16).padStart(digits, '0');
-
 /**
- * UUIDv7 after RFC 9562 §5.7, with the fixed-length counter of §6.2 method 1: 12 + 14 bits of counter start at a random point
- * of the lower half in each millisecond; the last 48 bits are random per instance.
+ * UUIDv7 after RFC 9562 §5.7, with the fixed-length counter of §6.2 method 1: 26 bits that begin at a random point of their
+ * lower quarter in each millisecond. The last 48 bits are random per instance.
  */
 export const createIds = (): Ids => {
-  const random = randomBytes(8);
-  const tail = `-${random.toString('hex', 0, 6)}`;
-  let seed = random.readUInt16BE(6);
+  const tail = `-${randomBytes(6).toString('hex')}`;
   let time = -1;
   let head = '';
   let counter = 0;
@@ -27,12 +23,10 @@ export const createIds = (): Ids => {
   const id = (now: number): string => {
     if (now > time) {
       time = now;
-      const text = hex(now, 12);
-      head = `${text.slice(0, 8)}-${text.slice(8)}-7`;
-      seed = (seed * 48271 + 11) & 0xffffff;
-      counter = seed;
-    } else if (++counter > 0x3ffffff) return id(time + 1);
-    return `${head}${hex(counter >>> 14, 3)}-${(0x8000 | (counter & 0x3fff)).toString(16)}${tail}`;
+      head = now.toString(16).padStart(12, '0').replace(/.{8}/, '$&-');
+      counter = Math.random() * 2 ** 24;
+    } else if (++counter >= 2 ** 26) return id(time + 1);
+    return `${head}-${(0x7000 | (counter >>> 14)).toString(16)}-${(0x8000 | (counter & 0x3fff)).toString(16)}${tail}`;
   };
   const iso = (now: number): string => {
     if (now !== isoTime) {

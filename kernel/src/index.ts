@@ -1,59 +1,41 @@
-export { type Codec, type JsonCodecOptions, type Payload, byteLength, jsonCodec } from './codec.ts';
+export { byteLength, type Codec, type JsonCodecOptions, jsonCodec, type Payload } from './codec.ts';
 export type { SubscribeOptions, Subscription } from './consumption.ts';
+export { createKernel } from './create-kernel.ts';
 export { within } from './deadline.ts';
+export { Delivery, type DeliveryChanges, type HandlerContext, originOf } from './delivery.ts';
+export { derive } from './derive.ts';
+export { createEnvelope, type Envelope, type EventHeader, type HeaderFields } from './envelope.ts';
 export {
   EventsError,
   type EventsErrorCode,
   type EventsErrorOptions,
+  isEventsError,
   type KernelErrorCode,
   PublishError,
   type PublishFailure,
-  isEventsError,
 } from './error.ts';
-export {
-  Delivery,
-  type Envelope,
-  type EventHeader,
-  type EventOptions,
-  type HandlerContext,
-  type HeaderFields,
-  OutgoingEvent,
-  createEnvelope,
-  derive,
-  originOf,
-} from './event.ts';
-export type { EventMap, Feature, Host } from './feature.ts';
-export {
-  type EventOf,
-  type Handler,
-  type Health,
-  type Kernel,
-  type KernelBase,
-  type KernelOptions,
-  type MatchPattern,
-  type Matching,
-  type Stats,
-  type StopReport,
-  createKernel,
-} from './kernel.ts';
-export type { LifecycleEvents } from './lifecycle.ts';
-export { type Logger, consoleLogger } from './logger.ts';
+export type { EventMap, EventOf, Handler, Matching, MatchPattern } from './event-map.ts';
+export type { Feature, Host } from './feature.ts';
+export type { EventBus, Health, Kernel, KernelBase, KernelOptions, Stats, StopReport } from './kernel.ts';
+export type { Emit, LifecycleEvents, On } from './lifecycle.ts';
+export { consoleLogger, type Logger } from './logger.ts';
 export { CONSUME_STAGES, type ConsumeStage, type Middleware, PUBLISH_STAGES, type PublishStage } from './middleware.ts';
+export { type EventOptions, type OutgoingChanges, OutgoingEvent } from './outgoing-event.ts';
 export {
   type Awaitable,
-  type Layer,
-  type Path,
-  type Settle,
   asReason,
   compose,
   each,
   filter,
+  type Layer,
+  type Path,
   promised,
+  type Settle,
   transform,
 } from './path.ts';
-export { Patterns, checkPattern, checkType, matches } from './pattern.ts';
+export { checkPattern, checkType, matches, Patterns } from './pattern.ts';
 export type { BatchEvent, PublishOptions } from './publisher.ts';
-export { type TopicStrategy, type Topics, checkTopic, firstSegment, topicMapping } from './topic.ts';
+export { checkTopic, firstSegment, type TopicStrategy, type Topics, topicMapping } from './topic.ts';
 export type {
   Capabilities,
   Delay,

@@ -1,8 +1,11 @@
-import type { Delivery, OutgoingEvent } from './event.ts';
+import type { Delivery } from './delivery.ts';
+import type { OutgoingEvent } from './outgoing-event.ts';
 
 /** What the kernel and its transports tell of themselves. None of it is on the hot path: a healthy event makes no noise. */
 export type LifecycleEvents = {
   started: { readonly service: string };
+  /** `stop` was called: flush now what waits for company, and wait no longer for a better time. */
+  stopping: { readonly service: string; readonly deadline: number };
   /** `unsettled` deliveries were handed back, `unpublished` events were not confirmed by the deadline. */
   stopped: { readonly service: string; readonly unsettled: number; readonly unpublished: number };
   subscribed: { readonly pattern: string; readonly group: string; readonly transport: string };
@@ -25,3 +28,14 @@ export type LifecycleEvents = {
   /** For plugins that have something to tell. */
   notice: { readonly plugin: string; readonly what: string; readonly detail: object };
 };
+
+export type Emit = <K extends keyof LifecycleEvents>(type: K, event: LifecycleEvents[K]) => void;
+
+/** Listens to one kind of lifecycle event, or with `'*'` to all; returns what ends it. */
+export interface On {
+  <K extends keyof LifecycleEvents>(type: K, listener: (event: LifecycleEvents[K]) => void): () => void;
+  (
+    type: '*',
+    listener: (type: keyof LifecycleEvents, event: LifecycleEvents[keyof LifecycleEvents]) => void,
+  ): () => void;
+}

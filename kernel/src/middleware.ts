@@ -1,4 +1,5 @@
-import type { Delivery, OutgoingEvent } from './event.ts';
+import type { Delivery } from './delivery.ts';
+import type { OutgoingEvent } from './outgoing-event.ts';
 import type { Layer } from './path.ts';
 
 /** The stages of the publish path, outermost first; the transport comes last. */

@@ -13,10 +13,10 @@ export type Layer<E> = (next: Path<E>) => Path<E>;
 
 /** A reason that is never `undefined`, which would mean done: `throw undefined` is a failure too. */
 export const asReason = (thrown: unknown): unknown =>
-  thrown === undefined ? new EventsError('EVENTS_UNSETTLED', 'Failed without a reason (undefined was thrown).') : thrown;
+  thrown ?? new EventsError('EVENTS_UNSETTLED', 'It failed without a reason: throw an Error.');
 
 export const isThenable = (value: unknown): value is PromiseLike<unknown> =>
-  typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function';
+  typeof (value as PromiseLike<unknown> | undefined)?.then === 'function';
 
 /** Puts the layers around `end`, the first one outermost. */
 export const compose = <E>(layers: readonly Layer<E>[], end: Path<E>): Path<E> =>
@@ -28,18 +28,18 @@ export const each =
   (batch, settle) => {
     for (const event of batch) {
       let result: unknown;
+      let reason: unknown;
       try {
         result = handler(event);
       } catch (thrown) {
-        settle(event, asReason(thrown));
-        continue;
+        reason = asReason(thrown);
       }
-      if (isThenable(result)) {
+      if (isThenable(result))
         result.then(
           () => settle(event),
           (thrown) => settle(event, asReason(thrown)),
         );
-      } else settle(event);
+      else settle(event, reason);
     }
   };
 
@@ -47,12 +47,9 @@ export const each =
 export const promised =
   <E>(work: (batch: readonly E[]) => Awaitable<ReadonlyMap<E, unknown> | void>): Path<E> =>
   (batch, settle) => {
-    new Promise<ReadonlyMap<E, unknown> | void>((resolve) => resolve(work(batch))).then(
+    (async () => work(batch))().then(
       (reasons) => {
-        for (const event of batch) {
-          if (reasons?.has(event)) settle(event, asReason(reasons.get(event)));
-          else settle(event);
-        }
+        for (const event of batch) settle(event, reasons?.has(event) ? asReason(reasons.get(event)) : undefined);
       },
       (thrown) => {
         for (const event of batch) settle(event, asReason(thrown));
@@ -65,53 +62,51 @@ export const filter =
   <E>(keep: (event: E) => boolean): Layer<E> =>
   (next) =>
   (batch, settle) => {
-    const kept: E[] = [];
-    for (const event of batch) {
-      let keeps: boolean;
+    const kept = batch.filter((event) => {
+      let reason: unknown;
       try {
-        keeps = keep(event);
+        if (keep(event)) return true;
       } catch (thrown) {
-        settle(event, asReason(thrown));
-        continue;
+        reason = asReason(thrown);
       }
-      if (keeps) kept.push(event);
-      else settle(event);
-    }
+      settle(event, reason);
+      return false;
+    });
     if (kept.length > 0) next(kept, settle);
   };
 
 /**
- * A layer that replaces events (see `derive`) and settles the originals. A throw or rejection settles that event alone.
- * The order of the batch is kept: if one replacement is a promise, the batch goes on when all are there.
+ * A layer that replaces each event by another (see `derive`) and settles the original with it. A throw or rejection settles
+ * that event alone. The order of the batch is kept: where one replacement is a promise, the batch goes on when all are there.
  */
 export const transform =
   <E>(replace: (event: E) => Awaitable<E>): Layer<E> =>
   (next) =>
   (batch, settle) => {
     const origins = new Map<E, E>();
-    const settleOrigin: Settle<E> = (event, reason) => settle(origins.get(event) ?? event, reason);
-    const failed = Symbol();
-    const replaced: (E | typeof failed)[] = [];
-    const waits: PromiseLike<void>[] = [];
-    const forward = (): void => {
-      const passed = replaced.filter((event): event is E => event !== failed);
-      if (passed.length > 0) next(passed, settleOrigin);
+    const settleOrigin: Settle<E> = (event, reason) => {
+      const origin = origins.get(event);
+      if (origins.delete(event)) settle(origin as E, reason);
     };
-    batch.forEach((event, index) => {
-      replaced.push(failed);
-      const accept = (result: E): void => {
-        origins.set(result, event);
-        replaced[index] = result;
-      };
-      const refuse = (thrown: unknown): void => settle(event, asReason(thrown));
+    const forward = (outcomes: readonly PromiseSettledResult<E>[]): void => {
+      outcomes.forEach((outcome, index) => {
+        if (outcome.status === 'fulfilled') origins.set(outcome.value, batch[index] as E);
+        else settle(batch[index] as E, asReason(outcome.reason));
+      });
+      const replaced = [...origins.keys()];
       try {
-        const result = replace(event);
-        if (isThenable(result)) waits.push((result as PromiseLike<E>).then(accept, refuse));
-        else accept(result as E);
+        if (replaced.length > 0) next(replaced, settleOrigin);
       } catch (thrown) {
-        refuse(thrown);
+        for (const event of replaced) settleOrigin(event, asReason(thrown));
+      }
+    };
+    const results = batch.map((event) => {
+      try {
+        return replace(event);
+      } catch (thrown) {
+        return Promise.reject(thrown);
       }
     });
-    if (waits.length === 0) forward();
-    else Promise.all(waits).then(forward);
+    if (results.some(isThenable)) Promise.allSettled(results).then(forward);
+    else forward(results.map((value) => ({ status: 'fulfilled', value: value as E })));
   };

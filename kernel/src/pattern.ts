@@ -1,119 +1,94 @@
-import { EventsError } from './error.ts';
+import { fail } from './error.ts';
+import { memo } from './memo.ts';
 
-/** The longest event type or pattern, in characters. */
-const MAX_LENGTH = 255;
-/** The most segments in an event type or pattern. */
-const MAX_SEGMENTS = 16;
+// At most 8 segments, which bounds what a hostile type or a hostile set of patterns can cost.
+const TYPE = /^[\w-]+(\.[\w-]+){0,7}$/;
+const PATTERN = /^(\*|[\w-]+)(\.(\*|[\w-]+)){0,7}$/;
 
-const NAME = /^[\w-]+(?:\.[\w-]+)*$/;
-const PATTERN = /^(?:\*|[\w-]+)(?:\.(?:\*|[\w-]+))*$/;
+const fits = (value: unknown, shape: RegExp): boolean =>
+  typeof value === 'string' && value.length < 256 && shape.test(value);
 
-const check = (value: unknown, what: string, shape: RegExp, form: string): void => {
-  if (typeof value !== 'string' || value.length > MAX_LENGTH || !shape.test(value) || value.split('.').length > MAX_SEGMENTS) {
-    const shown = typeof value === 'string' ? JSON.stringify(value.slice(0, 64)) : typeof value;
-    throw new EventsError(
-      'EVENTS_INVALID_NAME',
-      `${shown} is no ${what}. Use ${form}, at most ${MAX_SEGMENTS} segments and ${MAX_LENGTH} characters.`,
-    );
-  }
-};
+export const isType = (type: unknown): boolean => fits(type, TYPE);
 
-/** Throws `EVENTS_INVALID_NAME` unless `type` is dot-separated segments of letters, digits, `-` and `_`. */
-export const checkType = (type: string): void => check(type, 'event type', NAME, 'dot-separated letters, digits, - and _');
+export const check = (value: string, shape: RegExp, form: string): string =>
+  fits(value, shape) ? value : fail('EVENTS_INVALID_NAME', `${JSON.stringify(`${value}`.slice(0, 64))} is no ${form}.`);
+
+/** Throws `EVENTS_INVALID_NAME` unless `type` is dot-separated segments of letters, digits, `-` and `_`, 8 at most. */
+export const checkType = (type: string): string => check(type, TYPE, 'event type: use `a.b_c.d-1`, at most 8 segments');
 
 /** Throws `EVENTS_INVALID_NAME` unless `pattern` is an event type in which any segment may be `*`. */
-export const checkPattern = (pattern: string): void =>
-  check(pattern, 'pattern', PATTERN, 'an event type in which a whole segment may be *');
+export const checkPattern = (pattern: string): string =>
+  check(pattern, PATTERN, 'pattern: use an event type in which whole segments may be `*`');
 
+/** What one more segment of a pattern leads to. */
 interface Node<T> {
   readonly children: Map<string, Node<T>>;
-  star: Node<T> | undefined;
-  readonly values: T[];
-  /** True below a `*`: the node may take further segments itself. */
-  readonly repeats: boolean;
-  /** The last walk that visited this node, so that a walk holds it once. */
-  visit: number;
+  readonly entries: Set<{ readonly value: T; readonly order: number }>;
 }
 
-const node = <T>(repeats: boolean): Node<T> => ({
-  children: new Map(),
-  star: undefined,
-  values: [],
-  repeats,
-  visit: 0,
-});
+const createNode = <T>(): Node<T> => ({ children: new Map(), entries: new Set() });
 
 /**
- * Patterns in a trie over segments, `*` standing for one or more whole segments. `match` walks all patterns at once and holds
- * each trie node at most once per segment, so that no pattern makes it backtrack. Values come in the order of `add`.
+ * Patterns in a trie over segments, `*` standing for one or more whole segments. `match` walks all patterns at once and visits
+ * a node at most once, with all positions in the type that the pattern so far can have reached. So no pattern makes it
+ * backtrack, and however many there are, it visits no more nodes than there are ways to put stars into the type: for 8 segments
+ * about two thousand. Values come in the order of `add`.
  */
 export class Patterns<T> {
-  readonly #root = node<T>(false);
-  readonly #order = new Map<T, number>();
-  readonly #cache = new Map<string, readonly T[]>();
+  readonly #root = createNode<T>();
   #added = 0;
-  #walk = 0;
+  readonly #recall = memo((type) => (isType(type) ? this.#find(type.split('.')) : []));
 
   /** Adds a value under a pattern; returns what takes it out again. */
   add(pattern: string, value: T): () => void {
-    checkPattern(pattern);
-    let at = this.#root;
-    for (const segment of pattern.split('.')) {
-      if (segment === '*') at = at.star ??= node(true);
-      else {
-        let child = at.children.get(segment);
-        if (!child) at.children.set(segment, (child = node(false)));
-        at = child;
-      }
+    const entry = { value, order: this.#added++ };
+    let node = this.#root;
+    for (const segment of checkPattern(pattern).split('.')) {
+      const child = node.children.get(segment) ?? createNode();
+      node.children.set(segment, child);
+      node = child;
     }
-    at.values.push(value);
-    this.#order.set(value, this.#added++);
-    this.#cache.clear();
+    node.entries.add(entry);
+    this.#recall.clear();
     return () => {
-      const index = at.values.indexOf(value);
-      if (index < 0) return;
-      at.values.splice(index, 1);
-      this.#order.delete(value);
-      this.#cache.clear();
+      node.entries.delete(entry);
+      this.#recall.clear();
     };
   }
 
-  /** The values whose pattern takes `type`. Remembered per type, within bounds. */
+  /** The values whose pattern takes `type`; none for what is no event type. Remembered per type, within bounds. */
   match(type: string): readonly T[] {
-    const known = this.#cache.get(type);
-    if (known) return known;
-    const found = this.#find(type);
-    if (this.#cache.size >= 4096) this.#cache.clear();
-    this.#cache.set(type, found);
-    return found;
+    return this.#recall(type);
   }
 
-  #find(type: string): readonly T[] {
-    let active: Node<T>[] = [this.#root];
-    for (const segment of type.split('.')) {
-      const walk = ++this.#walk;
-      const following: Node<T>[] = [];
-      const enter = (next: Node<T> | undefined): void => {
-        if (next && next.visit !== walk) {
-          next.visit = walk;
-          following.push(next);
-        }
-      };
-      for (const at of active) {
-        if (at.repeats) enter(at);
-        enter(at.star);
-        enter(at.children.get(segment));
+  /** Positions are bits: bit n is set where n segments of the type have been taken. */
+  #find(segments: readonly string[]): readonly T[] {
+    const end = 1 << segments.length;
+    // For each segment, all positions in front of the same one.
+    const alike = segments.map((segment) => segments.reduce((set, other, at) => set | (+(other === segment) << at), 0));
+    const found: { value: T; order: number }[] = [];
+    const visit = ({ children, entries }: Node<T>, reached: number): void => {
+      if (reached & end) for (const entry of entries) found.push(entry);
+      const open = reached & (end - 1);
+      const star = open && children.get('*');
+      // One segment or more: every position beyond the first one reached.
+      if (star) visit(star, (2 * end - 1) & -(2 * (open & -open)));
+      for (let rest = open; rest; ) {
+        const at = 31 - Math.clz32(rest);
+        const positions = rest & (alike[at] as number);
+        const child = children.get(segments[at] as string);
+        if (child) visit(child, 2 * positions);
+        rest ^= positions;
       }
-      active = following;
-    }
-    const order = this.#order;
-    return active.flatMap((at) => at.values).sort((a, b) => (order.get(a) ?? 0) - (order.get(b) ?? 0));
+    };
+    visit(this.#root, 1);
+    return found.sort((a, b) => a.order - b.order).map(({ value }) => value);
   }
 }
 
 /** Whether a pattern takes a type. For one pattern now and then; many patterns belong in {@link Patterns}. */
 export const matches = (pattern: string, type: string): boolean => {
-  const patterns = new Patterns<true>();
-  patterns.add(pattern, true);
+  const patterns = new Patterns();
+  patterns.add(pattern, 1);
   return patterns.match(type).length > 0;
 };

@@ -1,10 +1,12 @@
-import { EventsError, PublishError, type PublishFailure } from './error.ts';
-import { type Envelope, type EventOptions, type EventSource, OutgoingEvent, type Route } from './event.ts';
+import type { Core } from './core.ts';
+import type { Envelope } from './envelope.ts';
+import { aborted, fail, PublishError, type PublishFailure } from './error.ts';
+import { createIds } from './id.ts';
+import { memo } from './memo.ts';
+import { type EventOptions, type Outcome, OutgoingEvent } from './outgoing-event.ts';
 import { asReason, type Path, type Settle } from './path.ts';
 import { checkType } from './pattern.ts';
-import type { Context } from './context.ts';
-import type { LifecycleEvents } from './lifecycle.ts';
-import { checkTopic, type TopicStrategy } from './topic.ts';
+import { checkTopic } from './topic.ts';
 
 /** What `publish` takes beside type and body. */
 export interface PublishOptions extends EventOptions {
@@ -18,142 +20,119 @@ export interface BatchEvent<Type extends string = string, Body = unknown> extend
   readonly body: Body;
 }
 
-interface PublisherOptions {
-  readonly source: EventSource;
-  readonly context: Context;
-  readonly topics: TopicStrategy;
-  readonly emit: (type: 'publishFailed', event: LifecycleEvents['publishFailed']) => void;
-  readonly knows: (transport: string) => boolean;
-}
-
 /** Makes events and sends them down the publish path; keeps count of those that are not settled. */
-export class Publisher {
-  readonly #options: PublisherOptions;
-  readonly #routes = new Map<string, Route>();
-  #idle: (() => void) | undefined;
-  path: Path<OutgoingEvent> | undefined;
-  defaultTransport = '';
-  published = 0;
-  failed = 0;
-  pending = 0;
-
-  constructor(options: PublisherOptions) {
-    this.#options = options;
-  }
-
-  publish(type: string, body: unknown, options?: PublishOptions): Promise<Envelope> {
-    const signal = options?.signal;
-    let event: OutgoingEvent;
-    try {
-      signal?.throwIfAborted();
-      event = this.#create(type, body, options);
-    } catch (thrown) {
-      return Promise.reject(signal?.aborted ? aborted(type, signal) : thrown);
-    }
-    this.#send([event]);
-    if (event._state === 1) return Promise.resolve(event);
-    if (event._state === 2) return Promise.reject(event._reason);
-    return new Promise((resolve, reject) => {
-      const giveUp = (): void => reject(aborted(type, signal as AbortSignal));
-      event._waiter = () => {
-        signal?.removeEventListener('abort', giveUp);
-        if (event._state === 1) resolve(event);
-        else reject(event._reason);
-      };
-      signal?.addEventListener('abort', giveUp, { once: true });
-    });
-  }
-
-  async publishBatch(events: readonly BatchEvent[]): Promise<readonly Envelope[]> {
-    const failures: PublishFailure[] = [];
-    const created = new Map<OutgoingEvent, number>();
-    events.forEach((event, index) => {
-      try {
-        created.set(this.#create(event.type, event.body, event), index);
-      } catch (reason) {
-        failures.push({ index, type: String(event?.type), reason });
-      }
-    });
-    const batch = [...created.keys()];
-    let open = batch.length;
-    if (open > 0) {
-      await new Promise<void>((resolve) => {
-        const settled = (event: OutgoingEvent): void => {
-          if (event._state === 2)
-            failures.push({ index: created.get(event) as number, type: event.type, reason: event._reason });
-          if (--open === 0) resolve();
-        };
-        for (const event of batch) event._waiter = settled;
-        this.#send(batch);
-      });
-    }
-    if (failures.length > 0)
-      throw new PublishError(
-        failures.sort((a, b) => a.index - b.index),
-        events.length,
-      );
-    return batch;
-  }
-
-  /** Resolves when everything is settled. */
-  idle(): Promise<void> {
-    return this.pending === 0 ? Promise.resolve() : new Promise((resolve) => (this.#idle = resolve));
-  }
-
-  #create(type: string, body: unknown, options: EventOptions | undefined): OutgoingEvent {
-    if (!this.path)
-      throw new EventsError('EVENTS_NOT_RUNNING', 'The kernel is not running: await kernel.start() before you publish.');
-    const route = this.#routes.get(type) ?? this.#route(type);
-    if (options !== undefined) this.#check(options);
-    const { source, context } = this.#options;
-    return new OutgoingEvent(source, route, body, Date.now(), options, context.current());
-  }
-
-  #check({ key, partition, transport }: EventOptions): void {
-    if (key !== undefined && typeof key !== 'string')
-      throw new EventsError('EVENTS_CONFIG', `\`key\` must be a string, not ${typeof key}.`);
-    if (partition !== undefined && !(Number.isInteger(partition) && partition >= 0))
-      throw new EventsError('EVENTS_CONFIG', '`partition` must be a whole number from 0 on.');
-    if (transport !== undefined && !this.#options.knows(transport))
-      throw new EventsError('EVENTS_NO_TRANSPORT', `There is no transport ${JSON.stringify(transport)}: use() it first.`);
-  }
-
-  #route(type: string): Route {
-    checkType(type);
-    const topic = this.#options.topics.topicOf(type);
-    checkTopic(topic);
-    const route = { type, topic, transport: this.defaultTransport };
-    if (this.#routes.size >= 4096) this.#routes.clear();
-    this.#routes.set(type, route);
-    return route;
-  }
-
-  #send(batch: readonly OutgoingEvent[]): void {
-    this.pending += batch.length;
-    try {
-      (this.path as Path<OutgoingEvent>)(batch, this.#settle);
-    } catch (thrown) {
-      for (const event of batch) if (event._state === 0) this.#settle(event, asReason(thrown));
-    }
-  }
-
-  readonly #settle: Settle<OutgoingEvent> = (event, reason) => {
-    if (event._state !== 0) return;
-    if (reason === undefined) {
-      event._state = 1;
-      this.published++;
-    } else {
-      event._state = 2;
-      event._reason = reason;
-      this.failed++;
-      this.#options.emit('publishFailed', { event, reason });
-    }
-    event._waiter?.(event);
-    if (--this.pending === 0) this.#idle?.();
-  };
+export interface Publisher {
+  readonly create: (type: string, body: unknown, options?: EventOptions) => OutgoingEvent;
+  readonly publish: (type: string, body: unknown, options?: PublishOptions) => Promise<Envelope>;
+  readonly publishBatch: (events: readonly BatchEvent[]) => Promise<readonly Envelope[]>;
+  /** Sends events down `path` from now on; without one, refuses them. */
+  readonly open: (path?: Path<OutgoingEvent>) => void;
+  readonly stats: () => { readonly published: number; readonly publishFailed: number; readonly publishing: number };
 }
 
-const aborted = (type: string, signal: AbortSignal): EventsError =>
-  new EventsError('EVENTS_ABORTED', `Publishing ${type} was aborted by its signal. The event may be stored all the same.`, {
-    cause: signal.reason,
+/** Resolves or rejects as the event is settled, or rejects when the signal fires. */
+const settlementOf = (event: OutgoingEvent, signal: AbortSignal | undefined): Promise<Envelope> =>
+  new Promise((resolve, reject) => {
+    const giveUp = (): void => reject(aborted(`Publishing ${event.type}`, signal));
+    const settled = (outcome: Outcome): void => {
+      signal?.removeEventListener('abort', giveUp);
+      if (outcome === true) resolve(event);
+      else reject(outcome.reason);
+    };
+    signal?.addEventListener('abort', giveUp);
+    if (event._outcome) settled(event._outcome);
+    else event._whenSettled = settled;
   });
+
+export const createPublisher = ({
+  service,
+  originPrefix,
+  codec,
+  context,
+  topics,
+  emit,
+  transportOf,
+}: Core): Publisher => {
+  const source = { service, originPrefix, codec, ids: createIds() };
+  let path: Path<OutgoingEvent> | undefined;
+  let published = 0;
+  let publishFailed = 0;
+  let publishing = 0;
+
+  const routeOf = memo((type) => ({
+    type: checkType(type),
+    topic: checkTopic(topics.topicOf(type)),
+    transport: transportOf().name,
+  }));
+
+  const create = (type: string, body: unknown, options?: EventOptions): OutgoingEvent =>
+    new OutgoingEvent(source, routeOf(type), body, Date.now(), options, context.current());
+
+  const settle: Settle<OutgoingEvent> = (settled, reason) => {
+    const event = settled._origin ?? settled;
+    if (event._outcome) return;
+    event._outcome = reason === undefined || { reason };
+    publishing--;
+    if (reason === undefined) published++;
+    else {
+      publishFailed++;
+      emit('publishFailed', { event, reason });
+    }
+    event._whenSettled?.(event._outcome);
+  };
+
+  const send = (batch: readonly OutgoingEvent[]): void => {
+    publishing += batch.length;
+    try {
+      (path ?? fail('EVENTS_NOT_RUNNING', 'The kernel is not running: publish after start().'))(batch, settle);
+    } catch (thrown) {
+      for (const event of batch) settle(event, asReason(thrown));
+    }
+  };
+
+  return {
+    create,
+    publish(type, body, options) {
+      const signal = options?.signal;
+      let event: OutgoingEvent;
+      try {
+        if (signal?.aborted) throw aborted(`Publishing ${type}`, signal);
+        event = create(type, body, options);
+      } catch (thrown) {
+        return Promise.reject(thrown);
+      }
+      send([event]);
+      return event._outcome === true ? Promise.resolve(event) : settlementOf(event, signal);
+    },
+    async publishBatch(events) {
+      const failures: PublishFailure[] = [];
+      const batch: OutgoingEvent[] = [];
+      await new Promise<void>((resolve) => {
+        let open = 1;
+        const done = (index: number, outcome: Outcome): void => {
+          if (outcome !== true) failures.push({ index, type: events[index]?.type as string, reason: outcome.reason });
+          if (!--open) resolve();
+        };
+        events.forEach((each, index) => {
+          open++;
+          try {
+            const event = create(each.type, each.body, each);
+            event._whenSettled = (outcome) => done(index, outcome);
+            batch.push(event);
+          } catch (reason) {
+            done(index, { reason });
+          }
+        });
+        if (batch.length) send(batch);
+        done(0, true);
+      });
+      if (!failures.length) return batch;
+      failures.sort((a, b) => a.index - b.index);
+      throw new PublishError(failures, events.length);
+    },
+    open: (to) => {
+      path = to;
+    },
+    stats: () => ({ published, publishFailed, publishing }),
+  };
+};

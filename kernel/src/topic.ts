@@ -1,7 +1,6 @@
-import { checkPattern, matches } from './pattern.ts';
-import { EventsError } from './error.ts';
+import { check, Patterns } from './pattern.ts';
 
-/** Topics that a pattern may find events in; `'all'` where that is not known beforehand. */
+/** Topics that a pattern may find events in; `'all'` where that is not known beforehand. Derived topics are not among them. */
 export type Topics = readonly string[] | 'all';
 
 /** Decides which topic the events of a type go to. */
@@ -11,40 +10,31 @@ export interface TopicStrategy {
   readonly topicsOf?: (pattern: string) => Topics;
 }
 
-const first = (name: string): string => name.split('.', 1)[0] as string;
-
 /** `user.created` → `user-events`: the events of one entity keep their order. The default. */
 export const firstSegment: Required<TopicStrategy> = {
-  topicOf: (type) => `${first(type)}-events`,
-  topicsOf: (pattern) => (first(pattern) === '*' ? 'all' : [`${first(pattern)}-events`]),
+  topicOf: (type) => `${type.split('.', 1)}-events`,
+  topicsOf: (pattern) => (pattern.startsWith('*') ? 'all' : [firstSegment.topicOf(pattern)]),
 };
 
 /** Sends types to named topics by pattern, the first that takes the type; what none takes goes on to `otherwise`. */
-export const topicMapping = (mapping: Readonly<Record<string, string>>, otherwise: TopicStrategy = firstSegment): TopicStrategy => {
-  const entries = Object.entries(mapping);
-  for (const [pattern, topic] of entries) {
-    checkPattern(pattern);
-    checkTopic(topic);
-  }
+export const topicMapping = (
+  mapping: Readonly<Record<string, string>>,
+  otherwise: TopicStrategy = firstSegment,
+): TopicStrategy => {
+  const patterns = new Patterns<string>();
+  for (const pattern in mapping) patterns.add(pattern, checkTopic(mapping[pattern] as string));
   return {
-    topicOf: (type) => entries.find(([pattern]) => matches(pattern, type))?.[1] ?? otherwise.topicOf(type),
+    topicOf: (type) => patterns.match(type)[0] ?? otherwise.topicOf(type),
     topicsOf: (pattern) => {
       const others = otherwise.topicsOf?.(pattern) ?? 'all';
-      return others === 'all' ? 'all' : [...new Set([...entries.map(([, topic]) => topic), ...others])];
+      return others === 'all' ? others : [...new Set([...Object.values(mapping), ...others])];
     },
   };
 };
-
-const TOPIC = /^[\w.-]+(?::[\w.-]+){0,2}$/;
 
 /**
  * Throws `EVENTS_INVALID_NAME` unless `topic` is letters, digits, `.`, `-` and `_`. A derived topic, as a dead letter queue is,
  * has the form `kind:topic` or `kind:topic:detail` and is kept beside its topic.
  */
-export function checkTopic(topic: string): void {
-  if (typeof topic !== 'string' || topic.length > 255 || !TOPIC.test(topic))
-    throw new EventsError(
-      'EVENTS_INVALID_NAME',
-      `${JSON.stringify(String(topic).slice(0, 64))} is no topic. Use letters, digits, . - and _, at most 255 characters.`,
-    );
-}
+export const checkTopic = (topic: string): string =>
+  check(topic, /^[\w.-]+(:[\w.-]+){0,2}$/, 'name of a topic, group or service: use letters, digits, . - and _');

@@ -1,7 +1,8 @@
-import type { Delivery, OutgoingEvent } from './event.ts';
 import type { Payload } from './codec.ts';
-import type { LifecycleEvents } from './lifecycle.ts';
+import type { Delivery } from './delivery.ts';
+import type { Emit } from './lifecycle.ts';
 import type { Logger } from './logger.ts';
+import type { OutgoingEvent } from './outgoing-event.ts';
 import type { Path, Settle } from './path.ts';
 import type { Topics } from './topic.ts';
 
@@ -36,7 +37,7 @@ export interface Transport<out Can extends Capabilities = Capabilities> {
 export interface TransportHost {
   readonly service: string;
   readonly logger: Logger;
-  readonly emit: <K extends keyof LifecycleEvents>(type: K, event: LifecycleEvents[K]) => void;
+  readonly emit: Emit;
 }
 
 /** A position to begin at, for a group that is new. A string is a cursor: begin after it. */
@@ -110,7 +111,12 @@ export interface Store {
   /** True when it was set, false when the key was there. */
   readonly setIfAbsent: (key: string, value: string, options?: Expiry) => Promise<boolean>;
   /** Sets `value` where the key holds `expected` (undefined: is absent). True when it was set. */
-  readonly compareAndSet: (key: string, expected: string | undefined, value: string, options?: Expiry) => Promise<boolean>;
+  readonly compareAndSet: (
+    key: string,
+    expected: string | undefined,
+    value: string,
+    options?: Expiry,
+  ) => Promise<boolean>;
   /** Adds `by` (default 1) to a counter that begins at 0; resolves with the sum. */
   readonly increment: (key: string, by?: number, options?: Expiry) => Promise<number>;
   /** Takes a lease, or undefined when somebody holds it. */

@@ -1,4 +1,4 @@
-import assert from 'node:assert';
+import assert from 'node:assert/strict';
 import { type Codec, type Delivery, isEventsError, type Payload } from '@logistically/events-kernel';
 import type { Case } from '../case.ts';
 import type { CaseContext } from '../context.ts';

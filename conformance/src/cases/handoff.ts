@@ -1,4 +1,4 @@
-import assert from 'node:assert';
+import assert from 'node:assert/strict';
 import type { Codec, Delivery } from '@logistically/events-kernel';
 import { numbers } from '../bodies.ts';
 import type { Case } from '../case.ts';
@@ -42,9 +42,9 @@ export const handoffCases: readonly Case[] = [
       await node.can('handoff').move(delivery, deadLetters(context), NOTES);
       consumer.settle(delivery);
       const [entry, ...more] = await node.entries(deadLetters(context));
-      assert.equal(more.length, 0);
-      assert.deepEqual(Buffer.from(entry?.payload as Uint8Array), Buffer.from(garbage()));
-      assert.deepEqual({ ...entry?.notes }, NOTES);
+      assert(entry && more.length === 0, 'the derived topic holds one entry');
+      assert.deepEqual(Buffer.from(entry.payload as Uint8Array), Buffer.from(garbage()));
+      assert.deepEqual({ ...entry.notes }, NOTES);
       await consumer.close(Date.now() + context.settings.timeoutMs);
       const next = await rawConsumer(context, node.handle, { group });
       await node.publish(context.type(), 'ignored');

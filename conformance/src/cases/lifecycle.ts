@@ -1,4 +1,4 @@
-import assert from 'node:assert';
+import assert from 'node:assert/strict';
 import type { Capabilities, Feature } from '@logistically/events-kernel';
 import { numbers } from '../bodies.ts';
 import type { Case, Need } from '../case.ts';

@@ -1,4 +1,5 @@
-import assert from 'node:assert';
+import assert from 'node:assert/strict';
+import { isDeepStrictEqual } from 'node:util';
 import { type Codec, createEnvelope, type Envelope, jsonCodec, type Payload } from '@logistically/events-kernel';
 import type { Case } from '../case.ts';
 import type { CaseContext } from '../context.ts';
@@ -111,7 +112,8 @@ export const payloadCases: readonly Case[] = [
         () => arrivals.done.length === 2,
         () => `both are handled (undecodable: ${node.heard.undecodable?.length})`,
       );
-      assert.deepEqual(arrivals.bodies, ['one', { two: 2 }]);
+      for (const body of ['one', { two: 2 }])
+        assert(arrivals.bodies.some((arrived) => isDeepStrictEqual(arrived, body)));
     },
   },
   {

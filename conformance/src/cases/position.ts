@@ -1,22 +1,25 @@
-import assert from 'node:assert';
+import assert from 'node:assert/strict';
 import { isEventsError, type LogEntry } from '@logistically/events-kernel';
 import { numbers } from '../bodies.ts';
 import type { Case } from '../case.ts';
+import type { CaseContext } from '../context.ts';
 import type { Node } from '../node.ts';
 
-/** Publishes until the broker's clock is past a time that lies between two entries; the count of what was published. */
+/** Publishes until two entries are as new as a time that lies between entries; that time, and all entries. */
 const publishPast = async (
+  context: CaseContext,
   node: Node,
-  type: string,
-  topic: string,
 ): Promise<{ time: number; entries: readonly LogEntry[] }> => {
-  await node.publishAll(type, numbers(3));
-  const time = ((await node.entries(topic)).at(-1)?.time ?? 0) + 1;
-  for (let body = 3; ; body++) {
-    await node.publish(type, body);
-    const entries = await node.entries(topic);
-    if (entries.filter((entry) => entry.time >= time).length >= 2) return { time, entries };
-  }
+  await node.publishAll(context.type(), numbers(3));
+  const time = ((await node.entries(context.topic)).at(-1)?.time ?? 0) + 1;
+  let entries: readonly LogEntry[] = [];
+  let body = 3;
+  await context.until(async () => {
+    await node.publish(context.type(), body++);
+    entries = await node.entries(context.topic);
+    return entries.filter((entry) => entry.time >= time).length >= 2;
+  }, 'the log shows two later entries');
+  return { time, entries };
 };
 
 export const positionCases: readonly Case[] = [
@@ -78,7 +81,7 @@ export const positionCases: readonly Case[] = [
     needs: ['subscribe', 'log'],
     async run(context) {
       const node = await context.node();
-      const { time, entries } = await publishPast(node, context.type(), context.topic);
+      const { time, entries } = await publishPast(context, node);
       const expected = numbers(entries.length).filter((index) => (entries[index]?.time ?? 0) >= time);
       const arrivals = await node.collect<number>(context.type(), { group: context.group(), from: new Date(time) });
       await context.until(

@@ -1,4 +1,4 @@
-import assert from 'node:assert';
+import assert from 'node:assert/strict';
 import { numbers, sorted } from '../bodies.ts';
 import type { Case } from '../case.ts';
 

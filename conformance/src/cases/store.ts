@@ -1,4 +1,4 @@
-import assert from 'node:assert';
+import assert from 'node:assert/strict';
 import type { Store } from '@logistically/events-kernel';
 import { numbers } from '../bodies.ts';
 import type { Case } from '../case.ts';
@@ -131,10 +131,11 @@ export const storeCases: readonly Case[] = [
       const both = await stores(context);
       const key = context.group('key');
       const count = async (store: Store): Promise<void> => {
-        for (;;) {
+        for (let tries = 0; tries < 1000; tries++) {
           const held = await store.get(key);
           if (await store.compareAndSet(key, held, String(Number(held ?? 0) + 1))) return;
         }
+        assert.fail('nobody may set');
       };
       await Promise.all(numbers(10).map((n) => count(both[n % 2] as Store)));
       assert.equal(await both[0].get(key), '10');

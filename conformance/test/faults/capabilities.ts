@@ -1,9 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Capabilities, Lease, Log, Store, Transport } from '@logistically/events-kernel';
-import { Broker } from '../transports/broker.ts';
 import type { BrokerTransport } from '../transports/broker-transport.ts';
-import { poor } from '../transports/poor.ts';
-import { brokerFault, but, type Fault, fault } from './fault.ts';
+import { but, type Fault, fault } from './fault.ts';
 
 /** The honest transport with another capability of that name. */
 const replacing = <K extends keyof Capabilities>(
@@ -12,24 +10,6 @@ const replacing = <K extends keyof Capabilities>(
 ) => {
   return (honest: BrokerTransport): Transport =>
     but(honest, { capabilities: { ...honest.capabilities, [name]: replace(honest.capabilities[name], honest) } });
-};
-
-/** The poor transport, with a capability flipped on that it does not have. */
-const claiming = (claims: Capabilities, caughtBy: string): Fault => ({
-  name: `claims ${Object.keys(claims)} and has not`,
-  caughtBy,
-  factory: () => ({ ...poor(), capabilities: claims }),
-  options: { leaseMs: 60 },
-});
-
-const emptyStore: Store = {
-  get: async () => undefined,
-  set: async () => {},
-  delete: async () => {},
-  setIfAbsent: async () => true,
-  compareAndSet: async () => true,
-  increment: async () => 1,
-  lease: async () => ({ token: 1, renew: async () => true, release: async () => {} }),
 };
 
 /** Anything between reading and writing. */
@@ -49,87 +29,8 @@ const leasing = (change: (lease: Lease, store: Store, key: string) => Lease) =>
 const reading = (change: (log: Log, transport: BrokerTransport) => Partial<Log>) =>
   replacing('log', (log, transport) => ({ ...log, ...change(log, transport) }));
 
-class StaysGone extends Broker {
-  override wipe(): void {
-    this.topics = new Map();
-  }
-}
-
-/** What goes wrong in a capability, beginning with capabilities that are not there. */
+/** What goes wrong in a capability. */
 export const capabilityFaults: readonly Fault[] = [
-  claiming({ durable: 'server' }, 'durable/reaches-other-handles'),
-  claiming({ groups: true }, 'groups/one-member-each'),
-  claiming({ order: 'topic' }, 'order/as-published'),
-  claiming({ log: { read: async () => [], topics: async () => [] } }, 'log/reads-what-was-published'),
-  claiming({ store: emptyStore }, 'store/get-set-delete'),
-  claiming(
-    {
-      delay: {
-        publishAt: (_, batch, settle) => {
-          for (const event of batch) settle(event);
-        },
-      },
-    },
-    'delay/not-before',
-  ),
-  claiming(
-    { groups: true, log: { read: async () => [], topics: async () => [] }, handoff: { move: async () => {} } },
-    'handoff/moves',
-  ),
-  claiming(
-    { groups: true, inspect: { topic: async (topic) => ({ topic, partitions: [] }) } },
-    'inspect/pending-and-lag',
-  ),
-  claiming({ sorted: true } as Capabilities, 'lifecycle/capabilities'),
-  fault(
-    'claims durability of the server and keeps all in memory',
-    'recovery/keeps-what-was-confirmed',
-    (honest) => honest,
-    {
-      ...(() => {
-        const broker = new Broker();
-        return { broker, options: { restart: async () => broker.wipe() } };
-      })(),
-    },
-  ),
-  fault('does not come back after a restart', 'recovery/after-restart', (honest) => {
-    const { broker } = honest;
-    const epoch = broker.epoch;
-    return but(honest, {
-      publish: (batch, settle) =>
-        broker.epoch === epoch
-          ? honest.publish(batch, settle)
-          : batch.forEach((event) => settle(event, new Error('gone'))),
-    });
-  }),
-  brokerFault('says nothing when everything is gone', 'recovery/wiped', new StaysGone()),
-  fault('waits for a frozen broker', 'recovery/frozen', (honest) => honest, { deadlineMs: 3_600_000 }),
-  fault('finds something wrong when all is well', 'lifecycle/health', (honest) =>
-    but(honest, { health: async () => ['a feeling'] }),
-  ),
-  fault('cannot be opened again', 'lifecycle/reopens', (honest) => {
-    let opened = false;
-    return but(honest, {
-      open: async (host) => {
-        if (opened) throw new Error('used up');
-        opened = true;
-        await honest.open(host);
-      },
-    });
-  }),
-  fault('cannot be closed before it was opened', 'lifecycle/close-unopened', (honest) => {
-    let opened = false;
-    return but(honest, {
-      open: (host) => {
-        opened = true;
-        return honest.open(host);
-      },
-      close: async () => {
-        if (!opened) throw new Error('not open');
-        await honest.close();
-      },
-    });
-  }),
   fault(
     'reads on from the cursor itself',
     'log/pages',
@@ -250,16 +151,13 @@ export const capabilityFaults: readonly Fault[] = [
   fault(
     'lets anybody release a lease',
     'store/lease',
-    changing((store) => {
-      let release = async (): Promise<void> => {};
-      return {
-        lease: async (key, ttlMs) => {
-          const lease = await store.lease(key, ttlMs);
-          if (lease) release = lease.release;
-          return lease && { ...lease, release: () => release() };
-        },
-      };
-    }),
+    replacing('store', (store, { broker }) => ({
+      ...store,
+      lease: async (key, ttlMs) => {
+        const lease = await store.lease(key, ttlMs);
+        return lease && { ...lease, release: async () => void broker.values.delete(`lease:${key}`) };
+      },
+    })),
   ),
   fault(
     'delivers too early',

@@ -29,12 +29,12 @@ export const poor = (): Transport<Capabilities> => {
       host = own;
     },
     publish: (batch, settle) => {
-      for (const event of batch) {
+      // Of events that are published together the last comes first: nobody promised an order.
+      for (const event of batch.toReversed()) {
         try {
           if (!host) throw new EventsError('EVENTS_POOR_CLOSED', 'The transport is closed: open it first.');
           if (event.partition) throw new EventsError('EVENTS_POOR_PARTITION', 'There is partition 0 only.');
           const { topic, payload } = event;
-          // Of events that are published together the last comes first: nobody promised an order.
           const due = [...subscribers].filter(({ takes }) => takes(topic));
           setImmediate(() => {
             for (const { offer } of due) offer(topic, payload);

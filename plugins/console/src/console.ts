@@ -1,4 +1,4 @@
-import { type Awaitable, each, EventsError, type OutgoingEvent, type Transport } from '@logistically/events-kernel';
+import { type Awaitable, EventsError, each, type OutgoingEvent, type Transport } from '@logistically/events-kernel';
 import { jsonLine, readableLine } from './line.ts';
 
 export interface ConsoleOptions {
@@ -34,16 +34,26 @@ export const createConsole = (options: ConsoleOptions = {}): Transport<object> =
   if (!Number.isInteger(maxBodyLength) || maxBodyLength < 0)
     throw new EventsError('EVENTS_CONFIG', 'console(): `maxBodyLength` must be a whole number from 0 on.');
   const print = write ?? toStandardOutput;
-  const styles = { colors: colors === 'auto' ? write === undefined && standardOutputHasColors() : colors, maxBodyLength };
+  const styles = {
+    colors: colors === 'auto' ? write === undefined && standardOutputHasColors() : colors,
+    maxBodyLength,
+  };
   let opened = 0;
 
   const lineOf = (event: OutgoingEvent): string => {
     if (opened === 0)
-      throw new EventsError('EVENTS_NOT_RUNNING', `${name} is not open: start the kernel, or open() the transport first.`);
+      throw new EventsError(
+        'EVENTS_NOT_RUNNING',
+        `${name} is not open: start the kernel, or open() the transport first.`,
+      );
     if (event.partition !== undefined && event.partition !== 0)
-      throw new EventsError('EVENTS_CONSOLE_PARTITION', `${name} has one partition for each topic: leave \`partition\` out.`, {
-        permanent: true,
-      });
+      throw new EventsError(
+        'EVENTS_CONSOLE_PARTITION',
+        `${name} has one partition for each topic: leave \`partition\` out.`,
+        {
+          permanent: true,
+        },
+      );
     const replaced = event.encoded;
     // Read for its errors: what is too large or cannot be encoded is rejected, as it is where events are sent.
     void event.payload;
@@ -60,7 +70,14 @@ export const createConsole = (options: ConsoleOptions = {}): Transport<object> =
     },
 
     publish: each(async (event) => {
-      ...
+      const line = lineOf(event);
+      try {
+        await print(line);
+      } catch (cause) {
+        throw new EventsError('EVENTS_CONSOLE_WRITE', `A line for ${event.type} was not written: see \`cause\`.`, {
+          cause,
+        });
+      }
     }),
 
     async close() {

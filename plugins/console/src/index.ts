@@ -1,1 +1,1 @@
-export { type ConsoleOptions, console } from './console.ts';
+export { type ConsoleOptions, createConsole as console } from './console.ts';

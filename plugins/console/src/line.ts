@@ -1,5 +1,5 @@
 import type { OutgoingEvent, Payload } from '@logistically/events-kernel';
-import { escape } from './escape.ts';
+import { printable } from './printable.ts';
 
 const PLAIN = /^[\w.:@/+-]+$/;
 
@@ -26,16 +26,16 @@ export const readableLine = (
   { colors, maxBodyLength }: { readonly colors: boolean; readonly maxBodyLength: number },
 ): string => {
   const styled = (style: string, text: string): string =>
-    colors ? `\u001b[${style}m${escape(text)}\u001b[0m` : escape(text);
+    colors ? `\u001b[${style}m${printable(text)}\u001b[0m` : printable(text);
   const { timestamp, type, origin, originPrefix, id, key } = event.header;
   const body = replaced ? describe(event.payload) : JSON.stringify(event.body);
   return [
     styled('2', timestamp),
     styled('1', type),
-    escape(originPrefix === undefined ? word(origin) : `${word(originPrefix)}/${word(origin)}`),
+    printable(originPrefix === undefined ? word(origin) : `${word(originPrefix)}/${word(origin)}`),
     styled('2', id),
-    ...(key === undefined ? [] : [escape(`key=${word(key)}`)]),
-    ...(body === undefined ? [] : [escape(shorten(body, maxBodyLength))]),
+    ...(key === undefined ? [] : [printable(`key=${word(key)}`)]),
+    ...(body === undefined ? [] : [printable(shorten(body, maxBodyLength))]),
   ].join(' ');
 };
 
@@ -44,5 +44,5 @@ export const jsonLine = ({ topic, header, body, payload }: OutgoingEvent, replac
   const content = replaced
     ? { payload: typeof payload === 'string' ? payload : Buffer.from(payload).toString('base64') }
     : { body };
-  return escape(JSON.stringify({ topic, header, ...content }));
+  return printable(JSON.stringify({ topic, header, ...content }));
 };

@@ -87,11 +87,12 @@ export class Partition {
   offset(from: From): number {
     if (from === 'latest') return this.log.end;
     if (from === 'earliest') return this.log.start;
-    if (from instanceof Date) return this.#first((entry) => entry.time >= from.getTime());
-    if (!/^\d{1,15}$/.test(from))
+    if (from instanceof Date && Number.isFinite(from.getTime()))
+      return this.#first((entry) => entry.time >= from.getTime());
+    if (!/^\d{1,15}$/.test(String(from)))
       throw new EventsError(
         'EVENTS_MEMORY_CURSOR',
-        `${JSON.stringify(from)} is no position: use 'latest', 'earliest', a Date, or the cursor of a delivery or log entry.`,
+        `${JSON.stringify(String(from))} is no position: use 'latest', 'earliest', a Date or a cursor.`,
       );
     return this.#first((entry) => entry.sequence > Number(from));
   }

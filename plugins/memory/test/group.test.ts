@@ -94,6 +94,47 @@ test('a group of all topics misses no topic that comes into being while it is aw
   await vi.waitFor(() => expect(back.deliveries).toMatchObject([{ topic: 'new-events' }]));
 });
 
+test('what was moved is settled: whatever its settlement says, it neither comes back nor counts twice', async () => {
+  const transport = memory({ redeliverMs: 0 });
+  const { handoff, inspect, log } = transport.capabilities;
+  const kernel = await kernelOn(transport).start();
+  const receiver = await receive(transport, 'g', { concurrency: 2 });
+  await kernel.publishBatch(events(2));
+  for (const delivery of receiver.deliveries) await handoff.move(delivery, 'dlq:a-events', {});
+  await kernel.publish('a.b', 'next');
+  expect(receiver.deliveries, 'its slot is taken until it is settled').toHaveLength(2);
+  receiver.settle(receiver.deliveries[0]);
+  receiver.settle(receiver.deliveries[1], new Error('failed'));
+  expect(receiver.deliveries).toHaveLength(3);
+  expect(await inspect.topic('a-events')).toMatchObject({ partitions: [{ groups: [{ pending: 1, delayed: 0 }] }] });
+  expect(await log.read('dlq:a-events')).toHaveLength(2);
+});
+
+test('a consumer that has stopped gets nothing of a topic that comes into being then', async () => {
+  const transport = memory();
+  const kernel = await kernelOn(transport).start();
+  const stopped = await receive(transport, 'all', { topics: 'all' });
+  await stopped.consumer?.stop();
+  await kernel.publish('new.one', 1);
+  await turn();
+  expect(stopped.deliveries).toEqual([]);
+});
+
+test('a settlement after handing back settles nothing, also while nobody else has the event', async () => {
+  const transport = memory();
+  const kernel = await kernelOn(transport).start();
+  const closed = await receive(transport, 'g');
+  await kernel.publishBatch(events(2));
+  await closed.close();
+  closed.settle(closed.deliveries[0]);
+  closed.settle(closed.deliveries[1], new Error('failed'));
+  expect(await transport.capabilities.inspect.topic('a-events')).toMatchObject({
+    partitions: [{ groups: [{ pending: 2, delayed: 0 }] }],
+  });
+  const next = await receive(transport, 'g');
+  await vi.waitFor(() => expect(next.deliveries.map(({ attempt }) => attempt)).toEqual([2, 2]));
+});
+
 test('a consumer of some partitions gets those; the group keeps the others for who comes', async () => {
   const transport = memory({ partitions: 3 });
   const kernel = await kernelOn(transport).start();
@@ -136,6 +177,14 @@ test('a cursor is a position in every topic: what was stored after it', async ()
   await vi.waitFor(() =>
     expect(receiver.deliveries.map(({ topic }) => topic).sort()).toEqual(['a-events', 'c-events']),
   );
+});
+
+test('a date that is none is refused', async () => {
+  const transport = memory();
+  await kernelOn(transport).start();
+  await expect(receive(transport, 'g', { from: new Date(Number.NaN) })).rejects.toMatchObject({
+    code: 'EVENTS_MEMORY_CURSOR',
+  });
 });
 
 test('inspect tells who holds what', async () => {

@@ -81,12 +81,12 @@ export class Connection {
   /** Connects. Rejects when there is no connection by the deadline (ms since the epoch). */
   async open(deadline: number): Promise<void> {
     if (this.client.status === 'wait') this.client.connect().catch(() => {});
-    if (!(await this.ready(deadline))) {
-      const why = this.#lastError instanceof Error ? ` (${redact(this.#lastError)})` : '';
-      throw Object.assign(connectionLost(), {
-        message: `There is no connection to Redis${why}. Check the address, the password and that it runs.`,
-      });
-    }
+    if (await this.ready(deadline)) return;
+    if (isReplyError(this.#lastError)) throw replyError(this.#lastError.message);
+    const why = this.#lastError instanceof Error ? ` (${nameOf(this.#lastError)})` : '';
+    throw Object.assign(connectionLost(), {
+      message: `There is no connection to Redis${why}. Check the address and that it runs.`,
+    });
   }
 
   /** True when connected by the deadline (ms since the epoch). */
@@ -214,10 +214,9 @@ export class Connection {
 }
 
 /** The part of a client's error that carries no secret and no payload. */
-const redact = (error: Error): string => {
+const nameOf = (error: Error): string => {
   const { code } = error as { code?: unknown };
-  if (typeof code === 'string') return code;
-  return error.name === 'ReplyError' ? replyError(error.message).message : error.name;
+  return typeof code === 'string' ? code : error.name;
 };
 
 const isReplyError = (error: unknown): error is Error => error instanceof Error && error.name === 'ReplyError';

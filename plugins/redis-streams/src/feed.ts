@@ -14,6 +14,8 @@ interface Failure {
   readonly id: string;
   readonly attempt: number;
   readonly delayMs: number;
+  /** When its lease was taken or last renewed, ms since the epoch. */
+  readonly leasedAt: number;
 }
 
 interface FeedOptions {
@@ -23,9 +25,12 @@ interface FeedOptions {
   readonly group: string;
   readonly consumer: string;
   readonly commands: Connection;
+  readonly leaseMs: number;
   readonly onError: (reason: unknown) => void;
   /** A retry is due in so many ms. */
   readonly onDue: (ms: number) => void;
+  /** The group was lost, and this consumer made it again. */
+  readonly onRegrouped: () => void;
 }
 
 /** A topic partition as one consumer of a group sees it: what it holds, and what it still has to tell Redis. */
@@ -65,8 +70,8 @@ export class Feed {
   }
 
   /** Keeps a delivery pending, to be delivered again after `delayMs`. */
-  fail(id: string, attempt: number, delayMs: number): void {
-    this.#failures.push({ id, attempt, delayMs: Math.max(0, Math.round(delayMs)) });
+  fail(id: string, attempt: number, delayMs: number, leasedAt: number): void {
+    this.#failures.push({ id, attempt, delayMs: Math.max(0, Math.round(delayMs)), leasedAt });
     this.#schedule();
   }
 
@@ -125,18 +130,21 @@ export class Feed {
   }
 
   /** Renews the leases taken before `before` (ms since the epoch); returns the deliveries that somebody else has now. */
-  async renew(before: number, leaseMs: number): Promise<RedisDelivery[]> {
+  async renew(before: number): Promise<RedisDelivery[]> {
     const { group, consumer, commands } = this.#options;
     const taken: RedisDelivery[] = [];
     for (const page of this.pages) {
       if (page.leasedAt > before) continue;
       const now = Date.now();
-      // Nobody takes over a lease that has not run out: what is then no longer pending went with its group, and is put back.
-      const sure = now - page.leasedAt < leaseMs ? 1 : 0;
       const held = page.deliveries.filter((delivery) => delivery.page && !delivery.lost);
       for (let i = 0; i < held.length; i += MAX_IDS) {
         const part = held.slice(i, i + MAX_IDS);
-        const args = [group, consumer, sure, ...part.flatMap((delivery) => [delivery.cursor, delivery.attempt])];
+        const args = [
+          group,
+          consumer,
+          this.#isSure(page.leasedAt),
+          ...part.flatMap((delivery) => [delivery.cursor, delivery.attempt]),
+        ];
         const gone = (await commands.run((client) => renewScript.run(client, [this.stream], args))) as string[];
         taken.push(...part.filter((delivery) => delivery.page && gone.includes(delivery.cursor)));
       }
@@ -145,9 +153,9 @@ export class Feed {
     return taken;
   }
 
-  /** Makes the group again after it was lost, with what is unsettled here. True when it was this consumer that made it. */
-  async regroup(deadline: number): Promise<boolean> {
-    const { group, consumer, commands } = this.#options;
+  /** Makes the group again after it was lost, with what is unsettled here. */
+  async regroup(deadline: number): Promise<void> {
+    const { group, consumer, commands, onRegrouped } = this.#options;
     const held = Array.from(this.held(), (delivery) => [delivery.cursor, delivery.attempt]).flat();
     const failed = this.#failures.flatMap(({ id, attempt }) => [id, attempt]);
     const args = [group, consumer, PARKED, this.cursor, ...held, ...failed];
@@ -156,8 +164,9 @@ export class Feed {
       deadline,
     );
     const [made, cursor] = reply as [number, string];
-    if (made === 1) this.cursor = cursor;
-    return made === 1;
+    if (made === 0) return;
+    this.cursor = cursor;
+    onRegrouped();
   }
 
   async handoff(delivery: RedisDelivery, stream: string, notes: readonly string[]): Promise<void> {
@@ -165,6 +174,11 @@ export class Feed {
     await commands.run((client) =>
       handoffScript.run(client, [this.stream, stream], [group, consumer, delivery.cursor, ...notes]),
     );
+  }
+
+  /** Nobody takes over a lease that has not run out: what is then pending for nobody went with its group, and is put back. */
+  #isSure(leasedAt: number): 0 | 1 {
+    return Date.now() - leasedAt < this.#options.leaseMs ? 1 : 0;
   }
 
   #schedule(): void {
@@ -199,7 +213,13 @@ export class Feed {
   async #sendFailures(failures: readonly Failure[]): Promise<void> {
     const { group, consumer, commands, onDue } = this.#options;
     if (failures.length === 0) return;
-    const args = [group, consumer, PARKED, ...failures.flatMap(({ id, attempt, delayMs }) => [id, attempt, delayMs])];
+    const each = failures.flatMap(({ id, attempt, delayMs, leasedAt }) => [
+      id,
+      attempt,
+      delayMs,
+      this.#isSure(leasedAt),
+    ]);
+    const args = [group, consumer, PARKED, ...each];
     await commands.run((client) => failScript.run(client, [this.stream, this.retries], args));
     onDue(Math.min(...failures.map(({ delayMs }) => delayMs)));
   }

@@ -16,6 +16,10 @@ export interface Keys {
 
 const home = (topic: string): string => topic.split(':')[1] ?? topic;
 
+/** Free text as a hash tag: never empty, without braces of its own, and different for different texts. */
+const quoted = (text: string): string =>
+  JSON.stringify(text).replace(/[{}]/g, (brace) => (brace === '{' ? '\\u007b' : '\\u007d'));
+
 export const createKeys = (prefix: string): Keys => {
   const tag = (topic: string, partition: number): string => `${prefix}:{${home(topic)}:${partition}}:${topic}`;
   return {
@@ -23,9 +27,8 @@ export const createKeys = (prefix: string): Keys => {
     retries: (topic, partition, group) => `${tag(topic, partition)}|retries|${group}`,
     delayed: (topic, partition) => `${tag(topic, partition)}|delayed`,
     topics: `${prefix}|topics`,
-    // A key's own braces would make another hash tag.
-    store: (key) => `${prefix}|store:{${encodeURIComponent(key)}}`,
-    tokens: (key) => `${prefix}|store:{${encodeURIComponent(key)}}|token`,
+    store: (key) => `${prefix}|store:{${quoted(key)}}`,
+    tokens: (key) => `${prefix}|store:{${quoted(key)}}|token`,
   };
 };
 

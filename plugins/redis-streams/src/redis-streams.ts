@@ -263,8 +263,11 @@ class RedisStreams implements Transport<RedisStreamsCapabilities> {
         group,
         consumer: lane.consumer,
         commands,
+        leaseMs: this.#settings.leaseMs,
         onError: (reason) => host.emit('error', { source: this.name, reason }),
         onDue: lane.due,
+        onRegrouped: () =>
+          host.emit('recovered', { transport: this.name, group, topic, what: 'a lost consumer group' }),
       });
     return lane.feed(topic, partition, make);
   }

@@ -84,10 +84,7 @@ export class Takeover {
 
   /** Makes lost groups again. */
   async regroup(feeds: Iterable<Feed>, deadline: number): Promise<void> {
-    const { transport, group, emit } = this.#options;
-    for (const feed of feeds)
-      if (await feed.regroup(deadline))
-        emit('recovered', { transport, group, topic: feed.topic, what: 'a lost consumer group' });
+    for (const feed of feeds) await feed.regroup(deadline);
   }
 
   /** Renews leases; tells the handlers of what was lost. */
@@ -96,7 +93,7 @@ export class Takeover {
     const before = Date.now() - leaseMs / 4;
     for (const feed of feeds) {
       try {
-        for (const delivery of await feed.renew(before, leaseMs)) {
+        for (const delivery of await feed.renew(before)) {
           delivery.lost = true;
           delivery.abort(
             new EventsError(

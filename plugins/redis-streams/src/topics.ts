@@ -20,6 +20,7 @@ export class Topics {
   readonly #registered = new Map<string, number>();
   readonly #listeners = new Map<(topic: string) => Promise<void>, Set<string>>();
   #unregistered = new Set<string>();
+  #scheduled = false;
   #timer: NodeJS.Timeout | undefined;
   #looking = false;
   #count = -1;
@@ -33,8 +34,13 @@ export class Topics {
   touch(topic: string, now: number): void {
     if (now - (this.#registered.get(topic) ?? 0) < REGISTERED_MS) return;
     this.#registered.set(topic, now);
-    if (this.#unregistered.size === 0) setImmediate(() => void this.register());
     this.#unregistered.add(topic);
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    setImmediate(() => {
+      this.#scheduled = false;
+      void this.register();
+    });
   }
 
   async list(): Promise<string[]> {
@@ -67,6 +73,7 @@ export class Topics {
       await this.#options.commands.run((client) => client.sadd(this.#options.key, ...topics));
     } catch {
       for (const topic of topics) this.#unregistered.add(topic);
+      if (!this.#options.commands.closed) setTimeout(() => void this.register(), REGISTERED_MS).unref();
     }
   }
 
@@ -84,6 +91,7 @@ export class Topics {
           known.add(topic);
           listener(topic).catch((error) => {
             known.delete(topic);
+            this.#count = -1;
             this.#options.onError(error);
           });
         }

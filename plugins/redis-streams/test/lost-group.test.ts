@@ -115,6 +115,7 @@ describe.concurrent('XGROUP DESTROY', () => {
       () => trail.check(),
     );
     expect(trail.calls.filter(({ n }) => n === 1).map(({ attempt }) => attempt)).toEqual([1, 2]);
+    expect(node.hears('recovered')).toHaveLength(1);
     await until(async () => (await state.pending('order-events')) === 0, 'nothing is pending');
   });
 
@@ -174,6 +175,39 @@ describe.concurrent('XGROUP DESTROY', () => {
       () => trail.check(),
     );
     expect(trail.check()).toMatchObject({ ok: true, duplicated: { count: 0 } });
+    await until(async () => (await state.pending('order-events')) === 0, 'nothing is pending');
+  });
+
+  test('of two nodes, what fails on the one before it could know of the other one making the group again comes back', async () => {
+    await using server = await redis({ exclusive: true });
+    const state = new State(server);
+    const trail = new Trail();
+    // So long a lease that it is not renewed meanwhile.
+    await using busy = await startNode({ url: server.url, leaseMs: 60_000 });
+    await using other = await startNode({ url: server.url, leaseMs: 60_000 });
+    let fail = (): void => {};
+    const failed = new Promise<never>((_, reject) => {
+      fail = () => reject(new Error('fails in the end'));
+    });
+    failed.catch(() => {});
+    await busy.kernel.subscribe(
+      'order.*',
+      trail.handler('busy', (_, { attempt }) => attempt === 1 && failed),
+    );
+    await trail.publish(busy.kernel, 'order.placed', 1);
+    await until(() => trail.calls.length === 1, 'one is being handled');
+    await other.kernel.subscribe('order.*', trail.handler('other'));
+    await trail.publish(busy.kernel, 'order.placed', 2);
+    await until(() => trail.done.includes(2), 'the other node handles the second');
+
+    await server.cli('XGROUP', 'DESTROY', state.keys.stream('order-events', 0), 'shop');
+    await until(() => other.hears('recovered').length === 1, 'the other node makes the group again', RESUMED_MS);
+    fail();
+    await until(
+      () => trail.complete,
+      () => trail.check(),
+    );
+    expect(trail.calls.filter(({ n }) => n === 1).map(({ attempt }) => attempt)).toEqual([1, 2]);
     await until(async () => (await state.pending('order-events')) === 0, 'nothing is pending');
   });
 });

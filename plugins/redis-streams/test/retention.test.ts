@@ -17,12 +17,18 @@ const newPrefix = (): string => `retention-${++count}`;
 /** How many entries more there may be: trimming comes with every hundredth. */
 const SLACK = 100;
 
+/** A stream that is new is left alone for some seconds, so that its groups can find it. */
+const beginLongAgo = async ({ keys }: State): Promise<void> => {
+  await server.cli('XADD', keys.stream('order-events', 0), '1-0', 'e', 'old');
+};
+
 describe.concurrent('retention', () => {
   test('never removes what a slow group has not settled, and does when it has', async () => {
     const prefix = newPrefix();
     const state = new State(server, prefix);
     const trail = new Trail(['fast', 'slow']);
     await using node = await startNode({ url: server.url, prefix, retention: { maxLength: 10 } });
+    await beginLongAgo(state);
     let release = (): void => {};
     const released = new Promise<void>((resolve) => (release = resolve));
     await node.kernel.subscribe('order.*', trail.handler('fast'), { group: 'fast', concurrency: 100 });
@@ -57,6 +63,7 @@ describe.concurrent('retention', () => {
     const state = new State(server, prefix);
     const trail = new Trail();
     await using node = await startNode({ url: server.url, prefix, retention: { maxLength: 10 }, redeliverMs: 2000 });
+    await beginLongAgo(state);
     await node.kernel.subscribe(
       'order.*',
       trail.handler('consumer', (n, { attempt }) => {
@@ -73,6 +80,19 @@ describe.concurrent('retention', () => {
       () => trail.check(),
     );
     expect(trail.check()).toMatchObject({ ok: true, published: 600 });
+  });
+
+  test('never removes what a wildcard subscription has not had time to find', async () => {
+    const prefix = newPrefix();
+    const trail = new Trail();
+    await using node = await startNode({ url: server.url, prefix, retention: { maxLength: 10 } });
+    await node.kernel.subscribe('*.placed', trail.handler('consumer'), { concurrency: 100 });
+    for (let n = 0; n < 500; n += 100) await trail.publishAll(node.kernel, 'order.placed', n + 1, n + 100);
+    await until(
+      () => trail.complete,
+      () => trail.check({ limit: 3 }),
+      5000,
+    );
   });
 
   test('by age removes the settled and keeps the others', async () => {
@@ -95,6 +115,7 @@ describe.concurrent('retention', () => {
     const prefix = newPrefix();
     const state = new State(server, prefix);
     await using node = await startNode({ url: server.url, prefix, retention: { maxLength: 10 } });
+    await beginLongAgo(state);
     for (let n = 0; n < 1000; n += 100)
       await node.kernel.publishBatch(Array.from({ length: 100 }, () => ({ type: 'order.placed', body: n })));
     await until(async () => (await state.length('order-events')) <= 10 + SLACK, 'the stream is short');

@@ -59,7 +59,6 @@ describe.concurrent('a start that fails says why, by its deadline and without a 
   ])('a wrong password %s', async (_, options) => {
     await using server = await redis({ exclusive: true, password: 'right' });
     const { code, message } = await failure(options(`${server.host}:${server.port}`));
-    console.log(message);
     expect(code).toBe('EVENTS_REDIS_STREAMS_AUTH');
     expect(message).toContain('does not accept this user and password');
     expect(await new State(server).connections()).toEqual([]);
@@ -68,7 +67,6 @@ describe.concurrent('a start that fails says why, by its deadline and without a 
   test('no password where one is needed', async () => {
     await using server = await redis({ exclusive: true, password: CANARY });
     const { code, message } = await failure({ url: `redis://${server.host}:${server.port}` });
-    console.log(message);
     expect(code).toBe('EVENTS_REDIS_STREAMS_AUTH');
     expect(message).toContain('password');
   });

@@ -1,4 +1,4 @@
-import type { Envelope, EventOptions, HandlerContext, Kernel } from '@logistically/events-kernel';
+import type { Envelope, EventOptions, HandlerContext } from '@logistically/events-kernel';
 import { type CheckReport, check, type Expectations } from '../../../conformance/src/check.ts';
 import { createHistory } from '../../../conformance/src/history.ts';
 
@@ -15,6 +15,11 @@ export interface Call {
   /** When it began, ms since the epoch. */
   readonly time: number;
   readonly context: HandlerContext;
+}
+
+/** Whatever publishes: kernels of all types do. */
+interface Publisher {
+  publish(type: string, body: Body, options?: EventOptions): Promise<unknown>;
 }
 
 export type Work = (n: number, context: HandlerContext) => unknown;
@@ -34,7 +39,7 @@ export class Trail {
   }
 
   /** Publishes event number `n`. True when it was confirmed. */
-  async publish(kernel: Kernel, type: string, n: number, options?: EventOptions): Promise<boolean> {
+  async publish(kernel: Publisher, type: string, n: number, options?: EventOptions): Promise<boolean> {
     const fact = { fact: 'publish', id: String(n), key: options?.key ?? type } as const;
     this.history.record({ ...fact, confirmed: false });
     try {
@@ -48,7 +53,7 @@ export class Trail {
   }
 
   /** Publishes the events `from` to `to`, without waiting for one before the next. Resolves when all are settled. */
-  async publishAll(kernel: Kernel, type: string, from: number, to: number): Promise<void> {
+  async publishAll(kernel: Publisher, type: string, from: number, to: number): Promise<void> {
     await Promise.all(Array.from({ length: to - from + 1 }, (_, index) => this.publish(kernel, type, from + index)));
   }
 

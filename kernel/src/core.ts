@@ -1,0 +1,35 @@
+import type { Codec } from './codec.ts';
+import type { Context } from './context.ts';
+import type { Emit } from './lifecycle.ts';
+import type { Logger } from './logger.ts';
+import type { TopicStrategy } from './topic.ts';
+import type { Transport } from './transport.ts';
+
+/** What is counted of all deliveries. */
+export interface Counts {
+  delivered: number;
+  settled: number;
+  failed: number;
+  filtered: number;
+  undecodable: number;
+}
+
+/** What the parts of one kernel share. */
+export interface Core {
+  readonly service: string;
+  readonly originPrefix: string | undefined;
+  readonly codec: Codec;
+  readonly logger: Logger;
+  readonly topics: TopicStrategy;
+  readonly context: Context;
+  readonly emit: Emit;
+  /** The transport of that name, or the first one used; throws `EVENTS_NO_TRANSPORT`. */
+  readonly transportOf: (name?: string) => Transport;
+  /** Does `work` until `deadline` (ms since the epoch) and goes on whatever comes of it: a failure is logged. */
+  readonly attempt: (what: string, deadline: number, work: () => unknown) => Promise<void>;
+  /** Whether events of an origin are for this service. */
+  readonly sees: (originPrefix: string | undefined) => boolean;
+  readonly startTimeoutMs: number;
+  readonly stallMs: number;
+  readonly counts: Counts;
+}

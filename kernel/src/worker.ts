@@ -1,0 +1,56 @@
+import type { Context } from './context.ts';
+import type { Delivery } from './delivery.ts';
+import type { Envelope } from './envelope.ts';
+import { asReason, isThenable, type Settle } from './path.ts';
+
+export type AnyHandler = (event: Envelope, delivery: Delivery) => unknown;
+
+/** Gives a delivery to a handler, and settles it by what the handler does with it. */
+export type Worker = (delivery: Delivery, settle: Settle<Delivery>) => void;
+
+/** A handler with its own limit; what comes above it waits its turn, in order. */
+export const createWorker = (handler: AnyHandler, context: Context, concurrency: number): Worker => {
+  const waiting: [Delivery, Settle<Delivery>][] = [];
+  let free = concurrency;
+
+  const finish = (delivery: Delivery, settle: Settle<Delivery>, reason?: unknown): void => {
+    free++;
+    settle(delivery, reason);
+    proceed();
+  };
+  // Apart, so that a handler that returns at once costs no closure.
+  const finishLater = (result: PromiseLike<unknown>, delivery: Delivery, settle: Settle<Delivery>): void => {
+    result.then(
+      () => finish(delivery, settle),
+      (thrown) => finish(delivery, settle, asReason(thrown)),
+    );
+  };
+  const run = (delivery: Delivery, settle: Settle<Delivery>): void => {
+    // Time is up: what has not begun is handed back.
+    if (delivery._session?.ended()) return;
+    const envelope = delivery.envelope as Envelope;
+    let result: unknown;
+    let reason: unknown;
+    free--;
+    try {
+      result = context.run(envelope, handler, envelope, delivery);
+    } catch (thrown) {
+      reason = asReason(thrown);
+    }
+    if (isThenable(result)) finishLater(result, delivery, settle);
+    else {
+      free++;
+      settle(delivery, reason);
+    }
+  };
+  // A loop, not a recursion: thousands may wait for a handler that returns at once.
+  const proceed = (): void => {
+    while (free && waiting.length) run(...(waiting.shift() as [Delivery, Settle<Delivery>]));
+  };
+
+  return (delivery, settle) => {
+    if (free && !waiting.length) run(delivery, settle);
+    else waiting.push([delivery, settle]);
+    proceed();
+  };
+};

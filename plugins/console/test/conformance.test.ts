@@ -1,0 +1,4 @@
+import { certify } from '@logistically/events-conformance';
+import { console as consoleTransport } from '../src/index.ts';
+
+certify(() => consoleTransport({ write: () => {} }));

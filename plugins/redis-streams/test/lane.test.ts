@@ -1,0 +1,166 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type RedisService, redis } from '@logistically/events-conformance/services';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { startNode } from './node.ts';
+import { State } from './state.ts';
+import { Trail } from './trail.ts';
+import { until } from './until.ts';
+
+let server: RedisService;
+beforeAll(async () => {
+  server = await redis({ exclusive: true });
+});
+afterAll(() => server.stop());
+
+let count = 0;
+const newPrefix = (): string => `lane-${++count}`;
+/** What is handed back does not wait for a lease. */
+const LONG_LEASE = { leaseMs: 60_000 };
+
+describe.concurrent('subscriptions of one group', () => {
+  test('that overlap, in two lanes: one leaves under load, nothing is lost, nothing is handled twice at once', async () => {
+    const prefix = newPrefix();
+    const state = new State(server, prefix);
+    const trail = new Trail();
+    await using node = await startNode({ url: server.url, prefix, ...LONG_LEASE });
+    // Of an event that two patterns take every handler is called: one of them writes down, the other only is in the way.
+    await node.kernel.subscribe(
+      'order.*',
+      trail.handler('consumer', () => sleep(1)),
+      { concurrency: 5 },
+    );
+    const leaving = await node.kernel.subscribe('order.placed', () => sleep(1), { concurrency: 3 });
+    await node.kernel.subscribe('order.paid', () => sleep(1), { concurrency: 5 });
+    const publishing = (async () => {
+      for (let n = 1; n <= 1000; n += 20) await trail.publishAll(node.kernel, 'order.placed', n, n + 19);
+    })();
+    await until(() => trail.done.length > 200, 'events flow');
+    await leaving.unsubscribe();
+    await publishing;
+    await until(
+      () => trail.complete,
+      () => trail.check({ limit: 5 }),
+    );
+    expect(trail.check()).toMatchObject({ lost: { count: 0 }, phantom: { count: 0 }, concurrent: { count: 0 } });
+    await until(async () => (await state.pending('order-events')) === 0, 'nothing is pending');
+  });
+
+  test('that overlap in one lane, opened at once: whoever stays gets everything', async () => {
+    const prefix = newPrefix();
+    const state = new State(server, prefix);
+    for (const leaver of [0, 1]) {
+      const trail = new Trail();
+      await using node = await startNode({ url: server.url, prefix });
+      const subscriptions = await Promise.all(
+        ['order.*', 'order.placed'].map((pattern, index) =>
+          node.kernel.subscribe(pattern, index === leaver ? () => {} : trail.handler('stays'), { concurrency: 2 }),
+        ),
+      );
+      await trail.publishAll(node.kernel, 'order.placed', 1, 50);
+      await until(
+        () => trail.complete,
+        () => trail.check(),
+      );
+      await subscriptions[leaver]?.unsubscribe();
+      await trail.publishAll(node.kernel, 'order.placed', 51, 100);
+      await until(
+        () => trail.complete,
+        () => trail.check(),
+      );
+      expect(trail.check()).toMatchObject({ ok: true, duplicated: { count: 0 } });
+      await until(async () => (await state.pending('order-events')) === 0, 'nothing is pending');
+    }
+  });
+
+  test('that come and go under load: what they take with them comes back', async () => {
+    const prefix = newPrefix();
+    const state = new State(server, prefix);
+    const trail = new Trail();
+    await using publisher = await startNode({ url: server.url, prefix });
+    await using steady = await startNode({ url: server.url, prefix, ...LONG_LEASE });
+    await using restless = await startNode({ url: server.url, prefix, ...LONG_LEASE });
+    await steady.kernel.subscribe(
+      'order.*',
+      trail.handler('steady', () => sleep(2)),
+      { concurrency: 5 },
+    );
+    let running = true;
+    let published = 0;
+    const publishing = (async () => {
+      while (running) {
+        await trail.publishAll(publisher.kernel, 'order.placed', published + 1, published + 10);
+        published += 10;
+        await sleep(5);
+      }
+    })();
+    for (let round = 0; round < 20; round++) {
+      const before = trail.calls.length;
+      const subscriptions = await Promise.all(
+        [1, 2, 3].map((concurrency) =>
+          // Only one of the three is the same lane as before while it closes.
+          restless.kernel.subscribe(
+            'order.*',
+            trail.handler(`restless-${round}-${concurrency}`, () => sleep(2)),
+            {
+              concurrency,
+            },
+          ),
+        ),
+      );
+      await until(() => trail.calls.length > before + 10, 'events flow');
+      await Promise.all(subscriptions.map((subscription) => subscription.unsubscribe()));
+    }
+    running = false;
+    await publishing;
+    await until(
+      () => trail.complete,
+      () => trail.check({ limit: 5 }),
+    );
+    expect(trail.check()).toMatchObject({ lost: { count: 0 }, phantom: { count: 0 } });
+    await until(async () => (await state.pending('order-events')) === 0, 'nothing is pending');
+    expect(restless.hears('error')).toEqual([]);
+    expect((await state.connections()).length).toBeGreaterThan(0);
+  });
+
+  test('of different topics share a lane: one that fails all the time does not hold up the other', async () => {
+    const prefix = newPrefix();
+    const trail = new Trail();
+    await using node = await startNode({ url: server.url, prefix, redeliverMs: 5 });
+    let failures = 0;
+    await node.kernel.subscribe('bill.*', () => {
+      failures++;
+      throw new Error('always fails');
+    });
+    await node.kernel.subscribe('order.*', trail.handler('consumer'));
+    await node.kernel.publishBatch(Array.from({ length: 20 }, (_, n) => ({ type: 'bill.placed', body: { n } })));
+    await until(() => failures > 20, 'they fail again and again');
+    await trail.publishAll(node.kernel, 'order.placed', 1, 100);
+    await until(
+      () => trail.complete,
+      () => trail.check(),
+    );
+    expect(trail.check({ order: 'completion' })).toMatchObject({ ok: true, duplicated: { count: 0 } });
+  });
+});
+
+test('a handler that blocks all slots of a group does not hold up another group', async () => {
+  const prefix = newPrefix();
+  const trail = new Trail();
+  await using node = await startNode({ url: server.url, prefix });
+  let stuck = 0;
+  await node.kernel.subscribe(
+    'order.*',
+    () => {
+      stuck++;
+      return new Promise(() => {});
+    },
+    { group: 'stuck' },
+  );
+  await node.kernel.subscribe('order.*', trail.handler('consumer'));
+  await trail.publishAll(node.kernel, 'order.placed', 1, 100);
+  await until(
+    () => trail.complete,
+    () => trail.check(),
+  );
+  expect(stuck).toBe(1);
+});
