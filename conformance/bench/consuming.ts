@@ -4,6 +4,7 @@ import type { OpenPart, Part } from './part.ts';
 import { inBatches } from './publishing.ts';
 import { openSubject, type Subject, type SubjectOptions } from './subject.ts';
 import { expectCount, Tally, TimedTally } from './tally.ts';
+import { WARM_UP_GROUP } from './warm-up.ts';
 
 export interface ConsumeOptions extends SubjectOptions {
   readonly concurrency: number;
@@ -11,7 +12,12 @@ export interface ConsumeOptions extends SubjectOptions {
   readonly async?: true;
 }
 
-const subscribe = ({ kernel }: Subject, tally: Tally, { concurrency, async }: ConsumeOptions): Promise<Subscription> =>
+const subscribe = (
+  { kernel }: Subject,
+  tally: Tally,
+  { concurrency, async }: ConsumeOptions,
+  group = 'bench',
+): Promise<Subscription> =>
   kernel.subscribe(
     TYPE,
     async
@@ -19,7 +25,7 @@ const subscribe = ({ kernel }: Subject, tally: Tally, { concurrency, async }: Co
           tally.add(body);
         }
       : ({ body }) => tally.add(body),
-    { from: 'earliest', concurrency },
+    { group, from: 'earliest', concurrency },
   );
 
 /** Resolves when Redis has the acknowledgement of all that was handled, which is where the raw loop ends too. */
@@ -50,6 +56,10 @@ export const drain =
     const subject = await openSubject(url, options);
     const tally = new Tally(events);
     await inBatches(1000, 1)(subject.kernel, createBodies(bytes), events);
+    const warmUp = new Tally(events);
+    const warming = await subscribe(subject, warmUp, options, WARM_UP_GROUP);
+    await warmUp.complete;
+    await warming.unsubscribe();
     return consumer(subject, tally, () => subscribe(subject, tally, options));
   };
 

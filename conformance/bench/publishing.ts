@@ -27,24 +27,30 @@ export const inBatches =
       );
     });
 
+export interface PublishingOptions extends SubjectOptions {
+  /** Events to send before the measurement. */
+  readonly warmUp?: number;
+}
+
 const publisher =
-  (publish: Publish, bytes: number, options?: SubjectOptions): OpenPart =>
+  (publish: Publish, bytes: number, { warmUp = 0, ...options }: PublishingOptions = {}): OpenPart =>
   async ({ url, events }) => {
     const { kernel, topic } = await openSubject(url, options);
     const bodies = createBodies(bytes);
+    await publish(kernel, bodies, warmUp);
     return {
       run: (count) => publish(kernel, bodies, count),
-      verify: async () => expectCount('Entries of our topic', (await topic()).stored, events),
+      verify: async () => expectCount('Entries of our topic', (await topic()).stored, events + warmUp),
       close: async () => void (await kernel.stop()),
     };
   };
 
 /** `publishBatch` with so many events, and so many batches in flight. */
-export const publishBatches = (size: number, inFlight: number, bytes: number, options?: SubjectOptions): OpenPart =>
+export const publishBatches = (size: number, inFlight: number, bytes: number, options?: PublishingOptions): OpenPart =>
   publisher(inBatches(size, inFlight), bytes, options);
 
 /** So many callers, each of which awaits one `publish` after the other. */
-export const publishEach = (callers: number, bytes: number, options?: SubjectOptions): OpenPart =>
+export const publishEach = (callers: number, bytes: number, options?: PublishingOptions): OpenPart =>
   publisher(
     (kernel, bodies, events) => inLanes(callers, events, (index) => kernel.publish(TYPE, bodyOf(bodies, index))),
     bytes,

@@ -5,6 +5,7 @@ import { now } from './clock.ts';
 import { pace } from './pace.ts';
 import type { OpenPart } from './part.ts';
 import { expectCount, Tally, TimedTally } from './tally.ts';
+import { WARM_UP_GROUP } from './warm-up.ts';
 
 const KEY = 'raw:user-events';
 const GROUP = 'bench';
@@ -23,14 +24,17 @@ const connect = async (url: string): Promise<Redis> => {
   return redis;
 };
 
+type Publish = (redis: Redis, bodies: readonly BenchBody[], events: number) => Promise<void>;
+
 const publisher =
-  (publish: (redis: Redis, bodies: readonly BenchBody[], events: number) => Promise<void>, bytes: number): OpenPart =>
+  (publish: Publish, bytes: number, warmUp = 0): OpenPart =>
   async ({ url, events }) => {
     const redis = await connect(url);
     const bodies = createBodies(bytes);
+    await publish(redis, bodies, warmUp);
     return {
       run: (count) => publish(redis, bodies, count),
-      verify: async () => expectCount('Entries of the raw stream', await redis.xlen(KEY), events),
+      verify: async () => expectCount('Entries of the raw stream', await redis.xlen(KEY), events + warmUp),
       close: async () => redis.disconnect(),
     };
   };
@@ -45,7 +49,7 @@ const addPages = async (redis: Redis, bodies: readonly BenchBody[], events: numb
 };
 
 /** R1: stock ioredis, an envelope for each event, pipelines of 100, one in flight. */
-export const rawPipeline = (bytes: number): OpenPart => publisher(addPages, bytes);
+export const rawPipeline = (bytes: number, warmUp = 0): OpenPart => publisher(addPages, bytes, warmUp);
 
 /** One XADD after the other, each awaited. */
 export const rawSequence = (bytes: number): OpenPart =>
@@ -69,20 +73,21 @@ type Reply = [stream: string, entries: [id: string, fields: string[]][]][] | nul
 /** XREADGROUP of 100, JSON.parse, a call for each event, one awaited XACK for all, again: until so many are acknowledged. */
 const read = async (
   redis: Redis,
+  group: string,
   events: number,
   block: boolean,
   handler: (body: BenchBody) => void,
 ): Promise<void> => {
   for (let done = 0; done < events; ) {
     const reply = (await (block
-      ? redis.xreadgroup('GROUP', GROUP, 'reader', 'COUNT', PAGE, 'BLOCK', 1000, 'STREAMS', KEY, '>')
-      : redis.xreadgroup('GROUP', GROUP, 'reader', 'COUNT', PAGE, 'STREAMS', KEY, '>'))) as Reply;
+      ? redis.xreadgroup('GROUP', group, 'reader', 'COUNT', PAGE, 'BLOCK', 1000, 'STREAMS', KEY, '>')
+      : redis.xreadgroup('GROUP', group, 'reader', 'COUNT', PAGE, 'STREAMS', KEY, '>'))) as Reply;
     const ids: string[] = [];
     for (const [id, fields] of reply?.[0]?.[1] ?? []) {
       ids.push(id);
       handler((JSON.parse(fields[1] as string) as { body: BenchBody }).body);
     }
-    if (ids.length > 0) done += await redis.xack(KEY, GROUP, ...ids);
+    if (ids.length > 0) done += await redis.xack(KEY, group, ...ids);
   }
 };
 
@@ -91,11 +96,16 @@ const reader =
   async ({ url, events }) => {
     const redis = await connect(url);
     const tally = createTally(events);
-    if (backlogBytes) await addPages(redis, createBodies(backlogBytes), events);
     await redis.xgroup('CREATE', KEY, GROUP, '0', 'MKSTREAM');
+    if (backlogBytes) {
+      await addPages(redis, createBodies(backlogBytes), events);
+      await redis.xgroup('CREATE', KEY, WARM_UP_GROUP, '0');
+      const warmUp = createTally(events);
+      await read(redis, WARM_UP_GROUP, events, false, (body) => warmUp.add(body));
+    }
     return {
       async run(count) {
-        await read(redis, count, !backlogBytes, (body) => tally.add(body));
+        await read(redis, GROUP, count, !backlogBytes, (body) => tally.add(body));
         return tally.figures();
       },
       async verify() {

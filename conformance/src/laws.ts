@@ -61,6 +61,9 @@ const successStays = ({ settlements }: Outcome, { last }: End): void => {
     if (last.get(identityOf(event))) assert.equal(reason, undefined, 'an event that succeeded is reported as failed');
 };
 
+/** A step of a random plan: an event that succeeds at once. `throws` of 0 throws. */
+const GOOD = { fails: false, ms: 0, throws: 1 };
+
 const isOdd = (index: number): boolean => index % 2 === 1;
 const later = (task: () => void, ms = 1): void => void setTimeout(task, ms);
 
@@ -230,9 +233,9 @@ export const laws: readonly Law[] = [
       const step = fc.record({ fails: fc.boolean(), ms: fc.integer({ min: 0, max: 3 }), throws: fc.nat({ max: 9 }) });
       const plan = fc.array(fc.array(step, { minLength: 1, maxLength: 6 }), { minLength: 1, maxLength: 4 });
       const property = fc.asyncProperty(plan, async (batches) => {
-        const steps = new Map<string, { fails: boolean; ms: number; throws: number }>();
+        const steps = new Map<string, typeof GOOD>();
         const end = new End((event, settle) => {
-          const { fails, ms, throws } = steps.get(identityOf(event)) ?? { fails: false, ms: 0, throws: 1 };
+          const { fails, ms, throws } = steps.get(identityOf(event)) ?? GOOD;
           if (throws === 0) throw failure();
           const one = (): void => settle(fails ? failure() : undefined);
           if (ms === 0) one();
@@ -242,9 +245,7 @@ export const laws: readonly Law[] = [
         const outcomes: Outcome[] = [];
         for (const batch of batches) {
           const events = await rig.events(batch.length);
-          events.forEach((event, index) =>
-            steps.set(identityOf(event), batch[index] ?? { fails: false, ms: 0, throws: 1 }),
-          );
+          for (const [index, event] of events.entries()) steps.set(identityOf(event), batch[index] ?? GOOD);
           outcomes.push(rig.run(path, events));
         }
         await settledOnce(rig, ...outcomes);

@@ -167,7 +167,7 @@ export class LayerRig {
   /** Sends a batch through a path as the kernel does: what a path throws is the reason of all that it has not settled. */
   run(path: Path<Passing>, batch: readonly Passing[], outcome = new Outcome(batch)): Outcome {
     try {
-      path(Object.freeze([...batch]), outcome.settle);
+      path(batch, outcome.settle);
     } catch (thrown) {
       outcome.throwOut(thrown);
     }

@@ -5,6 +5,7 @@ import { Claims } from './claims.ts';
 import { CaseContext } from './context.ts';
 import type { TransportFactory } from './handle.ts';
 import { type CertifyOptions, type Settings, settingsOf } from './options.ts';
+import { bounded } from './until.ts';
 
 /**
  * - `waived`: failed, as the waiver says it does
@@ -30,6 +31,8 @@ export interface Suite {
   readonly claims: () => Promise<Claims>;
   /** Runs a case and cleans up after it. Never rejects. */
   readonly run: (each: Case) => Promise<CaseResult>;
+  /** The versions of broker and client, as far as the transport and the options tell them. */
+  readonly versions: () => Promise<Readonly<Record<string, string>>>;
   /** Bound of a case, in ms. */
   readonly timeoutOf: (each: Case) => number;
 }
@@ -68,6 +71,21 @@ export const createSuite = (factory: TransportFactory, options: CertifyOptions =
   const claimsOf = (): Promise<Claims> =>
     (claims ??= Promise.resolve(factory()).then((transport) => new Claims(transport)));
 
+  /** Of the handle: some know them only when they are connected. */
+  const told = async (): Promise<Readonly<Record<string, string>>> => {
+    const context = new CaseContext(factory, await claimsOf(), settings, `${run}-versions`);
+    try {
+      const { handle } = await context.node();
+      return (
+        (await bounded(handle.versions?.() ?? Promise.resolve({}), timeoutMs, 'the transport tells its versions')) ?? {}
+      );
+    } catch {
+      return {};
+    } finally {
+      await context.close();
+    }
+  };
+
   const prove = async (each: Case, context: CaseContext): Promise<void> => {
     try {
       if (!(await within(each.run(context), Date.now() + timeoutOf(each))))
@@ -96,6 +114,10 @@ export const createSuite = (factory: TransportFactory, options: CertifyOptions =
     settings,
     timeoutOf,
     claims: claimsOf,
+    versions: async () => {
+      const { versions = {} } = options;
+      return { ...(await told()), ...(typeof versions === 'function' ? await versions() : versions) };
+    },
     run: async (each) => {
       const start = Date.now();
       const result = async (): Promise<Omit<CaseResult, 'case' | 'ms'>> => {

@@ -1,5 +1,6 @@
 import type { Codec } from './codec.ts';
 import type { Context } from './context.ts';
+import type { Envelope } from './envelope.ts';
 import type { Emit } from './lifecycle.ts';
 import type { Logger } from './logger.ts';
 import type { TopicStrategy } from './topic.ts';
@@ -27,8 +28,8 @@ export interface Core {
   readonly transportOf: (name?: string) => Transport;
   /** Does `work` until `deadline` (ms since the epoch) and goes on whatever comes of it: a failure is logged. */
   readonly attempt: (what: string, deadline: number, work: () => unknown) => Promise<void>;
-  /** Whether events of an origin are for this service. */
-  readonly sees: (originPrefix: string | undefined) => boolean;
+  /** Whether an event comes from an origin that this service sees. */
+  readonly sees: (event: Envelope) => boolean;
   readonly startTimeoutMs: number;
   readonly stallMs: number;
   readonly counts: Counts;

@@ -77,14 +77,12 @@ export const createKernel = <Events extends { [K in keyof Events]: unknown } = E
   };
   const attempt = (what: string, deadline: number, work: () => unknown): Promise<void> =>
     finish(what, deadline, work).catch((reason) => logger.error({ reason }, `${what} failed.`));
+  const prefixes = originPrefix && origins !== '*' && [originPrefix, ...origins].map((prefix) => `${prefix}.`);
   const core: Core = {
     ...{ service, originPrefix, codec, logger, topics, emit, transportOf, attempt, startTimeoutMs, stallMs },
     context: createContext(propagate),
     counts: { delivered: 0, settled: 0, failed: 0, filtered: 0, undecodable: 0 },
-    sees: (origin) =>
-      !originPrefix ||
-      origins === '*' ||
-      [originPrefix, ...origins].some((prefix) => `${origin}.`.startsWith(`${prefix}.`)),
+    sees: (event) => !prefixes || prefixes.some((prefix) => `${event.header.originPrefix}.`.startsWith(prefix)),
   };
   const publisher = createPublisher(core);
   const consumption = createConsumption(core);

@@ -2,6 +2,7 @@ import { undecodable } from './codec.ts';
 import type { Core } from './core.ts';
 import type { Delivery } from './delivery.ts';
 import type { Envelope } from './envelope.ts';
+import { OutgoingEvent } from './outgoing-event.ts';
 import type { Settle } from './path.ts';
 import { isType, Patterns } from './pattern.ts';
 import { type AnyHandler, createWorker, type Worker } from './worker.ts';
@@ -50,8 +51,10 @@ export const createGroup = ({ context, counts, sees }: Core): Group => {
   return {
     add: (pattern, handler, concurrency) => workers.add(pattern, createWorker(handler, context, concurrency)),
     receive(delivery, settle) {
-      const { type, originPrefix } = (delivery.envelope as Envelope).header;
-      const found = sees(originPrefix) ? workers.match(type) : [];
+      const envelope = delivery.envelope as Envelope;
+      // One that is passed by reference has a type before it has a header.
+      const type = envelope instanceof OutgoingEvent ? envelope.type : envelope.header.type;
+      const found = sees(envelope) ? workers.match(type) : [];
       if (found.length > 1) fanOut(found, delivery, settle);
       else if (found[0]) found[0](delivery, settle);
       else if (isType(type)) {

@@ -8,6 +8,12 @@ export interface Ids {
   readonly iso: (now: number) => string;
 }
 
+/** All of an id that stands in front of the lower 14 bits of the counter. */
+const headOf = (time: number, counter: number): string => {
+  const text = time.toString(16).padStart(12, '0');
+  return `${text.slice(0, 8)}-${text.slice(8)}-${(0x7000 | (counter >>> 14)).toString(16)}-`;
+};
+
 /**
  * UUIDv7 after RFC 9562 §5.7, with the fixed-length counter of §6.2 method 1: 26 bits that begin at a random point of their
  * lower quarter in each millisecond. The last 48 bits are random per instance.
@@ -15,18 +21,19 @@ export interface Ids {
 export const createIds = (): Ids => {
   const tail = `-${randomBytes(6).toString('hex')}`;
   let time = -1;
-  let head = '';
   let counter = 0;
+  let head = '';
   let isoTime = -1;
   let isoText = '';
 
   const id = (now: number): string => {
     if (now > time) {
       time = now;
-      head = now.toString(16).padStart(12, '0').replace(/.{8}/, '$&-');
-      counter = Math.random() * 2 ** 24;
-    } else if (++counter >= 2 ** 26) return id(time + 1);
-    return `${head}-${(0x7000 | (counter >>> 14)).toString(16)}-${(0x8000 | (counter & 0x3fff)).toString(16)}${tail}`;
+      counter = Math.floor(Math.random() * 2 ** 24);
+      head = headOf(time, counter);
+    } else if (++counter === 2 ** 26) return id(time + 1);
+    else if (counter % 2 ** 14 === 0) head = headOf(time, counter);
+    return head + (0x8000 | (counter & 0x3fff)).toString(16) + tail;
   };
   const iso = (now: number): string => {
     if (now !== isoTime) {

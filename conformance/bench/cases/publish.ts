@@ -2,9 +2,10 @@ import { bullmqAdd } from '../bullmq.ts';
 import type { BenchCase } from '../case.ts';
 import { publishBatches, publishEach } from '../publishing.ts';
 import { rawPipeline, rawSequence } from '../reference.ts';
+import { WARM_UP as warmUp } from '../warm-up.ts';
 
 const KB = 1024;
-const r1 = (bytes: number) => ({ name: 'R1: ioredis pipeline(100)', parts: { producer: rawPipeline(bytes) } });
+const r1 = (bytes: number) => ({ name: 'R1: ioredis pipeline(100)', parts: { producer: rawPipeline(bytes, warmUp) } });
 
 export const publishCases: readonly BenchCase[] = [
   {
@@ -13,10 +14,10 @@ export const publishCases: readonly BenchCase[] = [
     events: 60_000,
     reference: r1(200),
     subjects: [
-      { name: 'publishBatch', parts: { producer: publishBatches(100, 2, 200) } },
+      { name: 'publishBatch', parts: { producer: publishBatches(100, 2, 200, { warmUp }) } },
       {
         name: 'publishBatch, propagate: false',
-        parts: { producer: publishBatches(100, 2, 200, { propagate: false }) },
+        parts: { producer: publishBatches(100, 2, 200, { propagate: false, warmUp }) },
       },
     ],
     bars: [
@@ -29,7 +30,7 @@ export const publishCases: readonly BenchCase[] = [
     what: 'publishBatch(100), two in flight, 1 KB',
     events: 60_000,
     reference: r1(KB),
-    subjects: [{ name: 'publishBatch', parts: { producer: publishBatches(100, 2, KB) } }],
+    subjects: [{ name: 'publishBatch', parts: { producer: publishBatches(100, 2, KB, { warmUp }) } }],
     bars: [{ id: 'P-2', measure: 'rate', goal: 2 }],
   },
   {
@@ -38,8 +39,8 @@ export const publishCases: readonly BenchCase[] = [
     events: 60_000,
     reference: r1(200),
     subjects: [
-      { name: 'publish', parts: { producer: publishEach(1000, 200) } },
-      { name: 'publish, propagate: false', parts: { producer: publishEach(1000, 200, { propagate: false }) } },
+      { name: 'publish', parts: { producer: publishEach(1000, 200, { warmUp }) } },
+      { name: 'publish, propagate: false', parts: { producer: publishEach(1000, 200, { propagate: false, warmUp }) } },
     ],
     bars: [{ id: 'P-4', measure: 'rate', floor: 1.5, goal: 1.8 }],
   },
@@ -48,7 +49,7 @@ export const publishCases: readonly BenchCase[] = [
     what: 'await publish() by 1000 callers, 1 KB',
     events: 60_000,
     reference: r1(KB),
-    subjects: [{ name: 'publish', parts: { producer: publishEach(1000, KB) } }],
+    subjects: [{ name: 'publish', parts: { producer: publishEach(1000, KB, { warmUp }) } }],
     bars: [{ id: 'P-4/1KB', measure: 'rate', goal: 1.35 }],
   },
   {

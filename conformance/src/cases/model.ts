@@ -8,8 +8,10 @@ import { type Command, Scene } from '../scene.ts';
 const NODES = 3;
 const GROUPS = 2;
 const RESTART_RUNS = 3;
-/** The part of a case's time in which new histories are tried and a failing one is made smaller. */
-const TIME_SHARE = 2.5;
+/** What somebody held has to expire before another can have it. */
+const LEASES = 2;
+/** For so many times the bound of one history new ones are tried, and a failing one is made smaller. */
+const PATIENCE = 3;
 
 type Kind = keyof Pick<CheckReport, 'lost' | 'duplicated' | 'reordered' | 'afterSettled' | 'concurrent' | 'phantom'>;
 
@@ -51,7 +53,7 @@ const tryHistories = async (context: CaseContext, trial: Trial): Promise<void> =
     const scene = new Scene(context, `${context.name}r${++count}`, trial.groups);
     await scene.begin(trial.keepOpen);
     for (const command of commands) await scene.play(command);
-    const report = await scene.end(trial.expectations ?? {}, leaseMs * 2);
+    const report = await scene.end(trial.expectations ?? {}, leaseMs * LEASES);
     const found = trial.none.filter((kind) => report[kind].count > 0);
     if (found.length === 0) return;
     const shown = found.map((kind) => `${kind}: ${JSON.stringify(report[kind].examples.slice(0, 3))}`);
@@ -60,7 +62,7 @@ const tryHistories = async (context: CaseContext, trial: Trial): Promise<void> =
   const details = await fc.check(property, {
     seed,
     numRuns: trial.runs,
-    interruptAfterTimeLimit: timeoutMs * TIME_SHARE,
+    interruptAfterTimeLimit: (timeoutMs + leaseMs * LEASES) * PATIENCE,
     includeErrorInReport: true,
   });
   if (!details.failed) return;

@@ -54,10 +54,9 @@ export const createConsole = (options: ConsoleOptions = {}): Transport<object> =
           permanent: true,
         },
       );
-    const replaced = event.encoded;
     // Read for its errors: what is too large or cannot be encoded is rejected, as it is where events are sent.
     void event.payload;
-    return format === 'json' ? jsonLine(event, replaced) : readableLine(event, replaced, styles);
+    return format === 'json' ? jsonLine(event) : readableLine(event, styles);
   };
 
   return {

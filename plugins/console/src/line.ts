@@ -17,18 +17,17 @@ const describe = (payload: Payload): string =>
   typeof payload === 'string' ? JSON.stringify(payload) : `<${payload.byteLength} bytes>`;
 
 /**
- * An event as one line for people: time, type, origin, id, key and body. `replaced`: a layer has replaced the payload, which is
- * then shown instead of the body, as it may be there to hide it.
+ * An event as one line for people: time, type, origin, id, key and body. Where a layer has replaced the payload, that is shown
+ * instead of the body: it may be there to hide it.
  */
 export const readableLine = (
   event: OutgoingEvent,
-  replaced: boolean,
   { colors, maxBodyLength }: { readonly colors: boolean; readonly maxBodyLength: number },
 ): string => {
   const styled = (style: string, text: string): string =>
     colors ? `\u001b[${style}m${printable(text)}\u001b[0m` : printable(text);
   const { timestamp, type, origin, originPrefix, id, key } = event.header;
-  const body = replaced ? describe(event.payload) : JSON.stringify(event.body);
+  const body = event.encoded ? describe(event.payload) : JSON.stringify(event.body);
   return [
     styled('2', timestamp),
     styled('1', type),
@@ -40,8 +39,8 @@ export const readableLine = (
 };
 
 /** An event as one line of JSON: `{ topic, header, body }`, or `payload` (bytes: base64) instead of `body`. */
-export const jsonLine = ({ topic, header, body, payload }: OutgoingEvent, replaced: boolean): string => {
-  const content = replaced
+export const jsonLine = ({ topic, header, body, encoded, payload }: OutgoingEvent): string => {
+  const content = encoded
     ? { payload: typeof payload === 'string' ? payload : Buffer.from(payload).toString('base64') }
     : { body };
   return printable(JSON.stringify({ topic, header, ...content }));

@@ -132,7 +132,7 @@ export class Group implements Task {
   }
 
   #take(holder: Consumer): MemoryDelivery {
-    // In turn: neither new entries nor those that come back wait for all of the others.
+    // In turn: neither what comes back nor what is new waits for all of the other.
     this.#newFirst = !this.#newFirst;
     const last = this.#newFirst && this.lag > 0 ? undefined : this.#again.shift();
     if (last) {

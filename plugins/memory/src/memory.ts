@@ -27,7 +27,10 @@ export interface MemoryOptions {
   readonly isolate?: boolean;
   /** How many partitions each topic has. Default 1. */
   readonly partitions?: number;
-  /** How many entries a partition keeps to be read again once all groups have settled them. Default 10 000. */
+  /**
+   * How many entries a partition keeps to be read again once all groups have settled them. Default 10 000; by reference, where
+   * they keep whole objects alive, 1 000.
+   */
   readonly maxRetained?: number;
   /** How many unsettled entries a partition keeps. Beyond, publishing to it is refused. Default 1 000 000. */
   readonly maxUnsettled?: number;
@@ -62,7 +65,7 @@ export const memory = (options: MemoryOptions = {}): Transport<MemoryCapabilitie
     name = 'memory',
     isolate = true,
     partitions = 1,
-    maxRetained = 10_000,
+    maxRetained = isolate ? 10_000 : 1000,
     maxUnsettled = 1_000_000,
     redeliverMs = 100,
   } = options;
@@ -93,7 +96,7 @@ export const memory = (options: MemoryOptions = {}): Transport<MemoryCapabilitie
     if (partition.full)
       throw new EventsError(
         'EVENTS_MEMORY_FULL',
-        `${topic}/${partition.number} is full: a group has left ${maxUnsettled} entries unsettled (maxUnsettled). Try again when it has caught up.`,
+        `${topic}/${partition.number} is full: ${maxUnsettled} entries are not settled (maxUnsettled). Try again when its groups have caught up.`,
       );
     return partition;
   };

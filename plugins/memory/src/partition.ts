@@ -14,6 +14,9 @@ export interface Shared {
   readonly maxUnsettled: number;
 }
 
+/** Whether a topic belongs to another one, as `dlq:user-events` does. */
+export const isDerived = (topic: string): boolean => topic.includes(':');
+
 /** A partition of a topic: its log by offset, and the groups that read it. */
 export class Partition {
   readonly topic: string;
@@ -108,9 +111,9 @@ export class Partition {
     return start;
   }
 
-  /** Offset of the first entry that some group has not settled. */
+  /** Offset of the first entry that is not settled by all. What waits in a derived topic waits for somebody to come. */
   #floor(): number {
-    let floor = this.log.end;
+    let floor = this.groups.length === 0 && isDerived(this.topic) ? this.log.start : this.log.end;
     for (const group of this.groups) if (group.floor < floor) floor = group.floor;
     return floor;
   }

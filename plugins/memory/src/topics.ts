@@ -1,9 +1,6 @@
 import { checkTopic, EventsError, type From, type TransportSubscription } from '@logistically/events-kernel';
 import type { Consumer } from './consumer.ts';
-import { Partition, type Shared } from './partition.ts';
-
-/** A topic like `dlq:user-events` belongs to another one: who subscribes to all topics does not mean it. */
-const isDerived = (topic: string): boolean => topic.includes(':');
+import { isDerived, Partition, type Shared } from './partition.ts';
 
 /** The topics of a transport. One comes into being when somebody publishes to it or subscribes to it. */
 export class Topics {
@@ -40,6 +37,7 @@ export class Topics {
   /** Lets a consumer take part in the group of its subscription. */
   enter(consumer: Consumer, subscription: TransportSubscription): void {
     const { topics, from, group } = subscription;
+    // A derived topic is not for who wants all: its events were delivered before.
     const names = topics === 'all' ? this.names.filter((topic) => !isDerived(topic)) : topics;
     for (const number of subscription.partitions ?? []) if (number >= this.#count) this.#missing('A topic', number);
     for (const topic of names) this.#join(consumer, subscription, this.#topics.get(topic) ?? this.#create(topic), from);

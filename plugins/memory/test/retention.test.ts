@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { memory } from '../src/index.ts';
 import { receive } from './receiver.ts';
 import { kernelOn } from './scene.ts';
@@ -69,4 +69,25 @@ test('without a group nothing is unsettled, and nothing is refused', async () =>
   const kernel = await kernelOn(memory({ maxUnsettled: 1, maxRetained: 5 })).start();
   for (let n = 0; n < 20; n++) await kernel.publish('a.b', n);
   expect(kernel.stats().published).toBe(20);
+});
+
+test('what is in a derived topic waits for somebody to settle it', async () => {
+  const transport = memory({ maxRetained: 2, maxUnsettled: 4 });
+  const { handoff, log } = transport.capabilities;
+  const kernel = await kernelOn(transport).start();
+  const receiver = await receive(transport, 'g');
+  const refused: unknown[] = [];
+  for (let n = 0; n < 5; n++) {
+    await kernel.publish('a.b', n);
+    const delivery = receiver.deliveries[n];
+    if (!delivery) throw new Error('It was not delivered.');
+    await handoff.move(delivery, 'dlq:a-events', {}).catch((reason) => refused.push(reason));
+    receiver.settle(delivery);
+  }
+  expect(refused).toMatchObject([{ code: 'EVENTS_MEMORY_FULL' }]);
+  expect(bodiesOf(await log.read('dlq:a-events'))).toEqual([0, 1, 2, 3]);
+  const redrive = await receive(transport, 'redrive', { topics: ['dlq:a-events'] });
+  await vi.waitFor(() => expect(redrive.deliveries).toHaveLength(4));
+  for (const delivery of redrive.deliveries) redrive.settle(delivery);
+  expect(bodiesOf(await log.read('dlq:a-events'))).toEqual([2, 3]);
 });

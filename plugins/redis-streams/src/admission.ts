@@ -41,5 +41,5 @@ export const admit = async (
     feed.pages.add(page);
     into.push({ member, page });
   }
-  for (const [id, , attempt = 1] of entries.slice(index)) feed.fail(id, attempt, 0, Date.now());
+  for (const [id, , attempt = 1] of entries.slice(index)) feed.fail(id, attempt, 0);
 };

@@ -14,8 +14,6 @@ interface Failure {
   readonly id: string;
   readonly attempt: number;
   readonly delayMs: number;
-  /** When its lease was taken or last renewed, ms since the epoch. */
-  readonly leasedAt: number;
 }
 
 interface FeedOptions {
@@ -25,7 +23,6 @@ interface FeedOptions {
   readonly group: string;
   readonly consumer: string;
   readonly commands: Connection;
-  readonly leaseMs: number;
   readonly onError: (reason: unknown) => void;
   /** A retry is due in so many ms. */
   readonly onDue: (ms: number) => void;
@@ -44,13 +41,16 @@ export class Feed {
   readonly pages = new Set<Page>();
   /** The last entry that was delivered in the group, as far as this consumer knows. */
   cursor = '0-0';
+  /** Of the group that this consumer knows: another one tells that it was lost, and that somebody else made it again. */
+  mark = '';
   /** Where the search for dead consumers' deliveries goes on. */
   scan = '-';
   readonly #options: FeedOptions;
   #acks: string[] = [];
   #failures: Failure[] = [];
-  /** Settled, and not yet confirmed by Redis: should they come again, they are not delivered again. */
-  #settling: readonly string[] = [];
+  /** On the way to Redis, and not yet confirmed by it: should they come again, they are not delivered again. */
+  #acking: readonly string[] = [];
+  #failing: readonly Failure[] = [];
   #scheduled = false;
   #flushing: Promise<void> | undefined;
 
@@ -70,15 +70,15 @@ export class Feed {
   }
 
   /** Keeps a delivery pending, to be delivered again after `delayMs`. */
-  fail(id: string, attempt: number, delayMs: number, leasedAt: number): void {
-    this.#failures.push({ id, attempt, delayMs: Math.max(0, Math.round(delayMs)), leasedAt });
+  fail(id: string, attempt: number, delayMs: number): void {
+    this.#failures.push({ id, attempt, delayMs: Math.max(0, Math.round(delayMs)) });
     this.#schedule();
   }
 
   /** Whether this consumer has the entry: it is being handled, or its settlement is on the way. */
   knows(id: string): boolean {
-    if (this.#settling.includes(id) || this.#acks.includes(id)) return true;
-    if (this.#failures.some((failure) => failure.id === id)) return true;
+    if (this.#acks.includes(id) || this.#acking.includes(id)) return true;
+    if (this.#failed().some((failure) => failure.id === id)) return true;
     for (const { deliveries } of this.pages)
       for (const delivery of deliveries) if (delivery.cursor === id && delivery.page && !delivery.lost) return true;
     return false;
@@ -118,8 +118,8 @@ export class Feed {
     return [
       ...Array.from(this.held(), (delivery) => delivery.cursor),
       ...this.#acks,
-      ...this.#settling,
-      ...this.#failures.map(({ id }) => id),
+      ...this.#acking,
+      ...this.#failed().map(({ id }) => id),
     ];
   }
 
@@ -139,12 +139,7 @@ export class Feed {
       const held = page.deliveries.filter((delivery) => delivery.page && !delivery.lost);
       for (let i = 0; i < held.length; i += MAX_IDS) {
         const part = held.slice(i, i + MAX_IDS);
-        const args = [
-          group,
-          consumer,
-          this.#isSure(page.leasedAt),
-          ...part.flatMap((delivery) => [delivery.cursor, delivery.attempt]),
-        ];
+        const args = [group, consumer, this.mark, ...part.map((delivery) => delivery.cursor)];
         const gone = (await commands.run((client) => renewScript.run(client, [this.stream], args))) as string[];
         taken.push(...part.filter((delivery) => delivery.page && gone.includes(delivery.cursor)));
       }
@@ -157,13 +152,14 @@ export class Feed {
   async regroup(deadline: number): Promise<void> {
     const { group, consumer, commands, onRegrouped } = this.#options;
     const held = Array.from(this.held(), (delivery) => [delivery.cursor, delivery.attempt]).flat();
-    const failed = this.#failures.flatMap(({ id, attempt }) => [id, attempt]);
-    const args = [group, consumer, PARKED, this.cursor, ...held, ...failed];
+    const failed = this.#failed().flatMap(({ id, attempt }) => [id, attempt]);
+    const args = [group, consumer, PARKED, this.cursor, this.mark, ...held, ...failed];
     const reply = await commands.persist(
       (client) => regroupScript.run(client, [this.stream, this.retries], args),
       deadline,
     );
-    const [made, cursor] = reply as [number, string];
+    const [made, cursor, mark] = reply as [number, string, string];
+    this.mark = mark;
     if (made === 0) return;
     this.cursor = cursor;
     onRegrouped();
@@ -176,9 +172,8 @@ export class Feed {
     );
   }
 
-  /** Nobody takes over a lease that has not run out: what is then pending for nobody went with its group, and is put back. */
-  #isSure(leasedAt: number): 0 | 1 {
-    return Date.now() - leasedAt < this.#options.leaseMs ? 1 : 0;
+  #failed(): readonly Failure[] {
+    return [...this.#failing, ...this.#failures];
   }
 
   #schedule(): void {
@@ -196,11 +191,14 @@ export class Feed {
       if (!(await commands.ready(Date.now() + 1000))) continue;
       const acks = this.#acks.splice(0, MAX_IDS);
       const failures = this.#failures.splice(0, MAX_IDS);
-      this.#settling = [...acks, ...failures.map(({ id }) => id)];
+      this.#acking = acks;
+      this.#failing = failures;
       const [acked, failed] = await Promise.allSettled([this.#sendAcks(acks), this.#sendFailures(failures)]);
-      this.#settling = [];
-      if (acked.status === 'rejected') await this.#again(acked.reason, () => this.#acks.unshift(...acks));
-      if (failed.status === 'rejected') await this.#again(failed.reason, () => this.#failures.unshift(...failures));
+      if (acked.status === 'rejected' && passes(acked.reason)) this.#acks.unshift(...acks);
+      if (failed.status === 'rejected' && passes(failed.reason)) this.#failures.unshift(...failures);
+      this.#acking = [];
+      this.#failing = [];
+      for (const outcome of [acked, failed]) if (outcome.status === 'rejected') await this.#mend(outcome.reason);
     }
     this.#flushing = undefined;
   }
@@ -213,26 +211,19 @@ export class Feed {
   async #sendFailures(failures: readonly Failure[]): Promise<void> {
     const { group, consumer, commands, onDue } = this.#options;
     if (failures.length === 0) return;
-    const each = failures.flatMap(({ id, attempt, delayMs, leasedAt }) => [
-      id,
-      attempt,
-      delayMs,
-      this.#isSure(leasedAt),
-    ]);
-    const args = [group, consumer, PARKED, ...each];
+    const args = [group, consumer, PARKED, this.mark, ...failures.flatMap(({ id, delayMs }) => [id, delayMs])];
     await commands.run((client) => failScript.run(client, [this.stream, this.retries], args));
     onDue(Math.min(...failures.map(({ delayMs }) => delayMs)));
   }
 
-  /** Both may be repeated: what is settled already stays settled. Only a reply that will not change ends it. */
-  async #again(reason: unknown, putBack: () => void): Promise<void> {
-    if (isReply(reason, 'NOGROUP')) {
-      putBack();
-      await this.regroup(Date.now() + 1000).catch(this.#options.onError);
-    } else if (isConnectionError(reason)) putBack();
-    else if (isReply(reason, 'OOM') || isReply(reason, 'MISCONF')) {
-      putBack();
-      await new Promise((resolve) => setTimeout(resolve, 200));
-    } else this.#options.onError(reason);
+  async #mend(reason: unknown): Promise<void> {
+    if (isReply(reason, 'NOGROUP')) await this.regroup(Date.now() + 1000).catch(this.#options.onError);
+    else if (isFull(reason)) await new Promise((resolve) => setTimeout(resolve, 200));
+    else if (!isConnectionError(reason)) this.#options.onError(reason);
   }
 }
+
+const isFull = (reason: unknown): boolean => isReply(reason, 'OOM') || isReply(reason, 'MISCONF');
+
+/** Whether a settlement is repeated: what is settled already stays settled. Any other reply will not change. */
+const passes = (reason: unknown): boolean => isConnectionError(reason) || isReply(reason, 'NOGROUP') || isFull(reason);

@@ -1,6 +1,6 @@
 import type { GroupState, Inspect } from '@logistically/events-kernel';
 import type { Redis } from 'ioredis';
-import { type Keys, PARKED } from './keys.ts';
+import type { Keys } from './keys.ts';
 import type { Opened } from './opened.ts';
 
 type Info = Readonly<Record<string, unknown>>;
@@ -33,7 +33,7 @@ const groupState = async (client: Redis, stream: string, retries: string, info: 
     delayed,
     consumers: consumers
       .map(toInfo)
-      .filter(({ name }) => name !== PARKED)
+      .filter(({ name }) => !String(name).startsWith('~'))
       .map((consumer) => ({
         consumer: consumer.name as string,
         pending: consumer.pending as number,

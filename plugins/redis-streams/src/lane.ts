@@ -230,19 +230,17 @@ export class Lane {
 
   readonly #settle: Settle<Delivery> = (settled, reason) => {
     const delivery = settled as RedisDelivery;
-    const leasedAt = delivery.page?.leasedAt;
-    if (leasedAt === undefined) return;
+    if (!delivery.page) return;
     this.#release(delivery);
     // Work that was done is acknowledged even when the lease was lost meanwhile: it spares the other another attempt.
     if (reason === undefined) delivery.feed.ack(delivery.cursor);
     else if (!delivery.lost)
-      delivery.feed.fail(delivery.cursor, delivery.attempt, this.#delayMs(reason, delivery.attempt), leasedAt);
+      delivery.feed.fail(delivery.cursor, delivery.attempt, this.#delayMs(reason, delivery.attempt));
   };
 
   #handBack(delivery: RedisDelivery): void {
-    const leasedAt = delivery.page?.leasedAt ?? 0;
     this.#release(delivery);
-    if (!delivery.lost) delivery.feed.fail(delivery.cursor, delivery.attempt, 0, leasedAt);
+    if (!delivery.lost) delivery.feed.fail(delivery.cursor, delivery.attempt, 0);
   }
 
   #release(delivery: RedisDelivery): void {

@@ -20,7 +20,10 @@ export interface RedisStreamsOptions {
   /** A client of yours, for commands. It is never closed; readers are made with its `duplicate`. */
   readonly client?: Redis;
   /** Makes the clients, for topologies that one address does not describe. What it makes is closed with the transport. */
-  readonly connect?: (purpose: ConnectionPurpose, options: RedisOptions) => RedisClient;
+  readonly connect?: (
+    purpose: ConnectionPurpose,
+    options: RedisOptions & { readonly replyMapping: 'legacy' },
+  ) => RedisClient;
   /** Default `redis-streams`. */
   readonly name?: string;
   /** Begins every key. Default `events`. */

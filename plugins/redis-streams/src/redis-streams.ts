@@ -150,8 +150,8 @@ class RedisStreams implements Transport<RedisStreamsCapabilities> {
             (client) => ensureScript.run(client, [feed.stream], [group, position]),
             Date.now() + this.#settings.timeoutMs,
           );
-          const [, last] = reply as [number, string];
-          if (feed.members.size === 0) feed.cursor = last;
+          const [, last, mark] = reply as [number, string, string];
+          if (feed.members.size === 0) Object.assign(feed, { cursor: last, mark });
           if (!member.stopped) lane.add(member, feed);
         }),
       );
@@ -263,7 +263,6 @@ class RedisStreams implements Transport<RedisStreamsCapabilities> {
         group,
         consumer: lane.consumer,
         commands,
-        leaseMs: this.#settings.leaseMs,
         onError: (reason) => host.emit('error', { source: this.name, reason }),
         onDue: lane.due,
         onRegrouped: () =>

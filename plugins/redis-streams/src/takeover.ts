@@ -89,7 +89,7 @@ export class Takeover {
 
   /** Renews leases; tells the handlers of what was lost. */
   async renew(feeds: Iterable<Feed>): Promise<void> {
-    const { leaseMs, emit } = this.#options;
+    const { leaseMs, timeoutMs, emit } = this.#options;
     const before = Date.now() - leaseMs / 4;
     for (const feed of feeds) {
       try {
@@ -104,7 +104,8 @@ export class Takeover {
           emit('leaseLost', { delivery });
         }
       } catch (error) {
-        if (!isConnectionError(error) && !isReply(error, 'NOGROUP')) this.#onError(error);
+        if (isReply(error, 'NOGROUP')) await feed.regroup(Date.now() + timeoutMs).catch(this.#onError);
+        else if (!isConnectionError(error)) this.#onError(error);
       }
     }
   }
@@ -113,7 +114,7 @@ export class Takeover {
   async leave(feeds: Iterable<Feed>, consumer?: string): Promise<void> {
     const { group, commands, leaseMs } = this.#options;
     const idleMs = Math.max(10 * leaseMs, 300_000);
-    const args = [group, consumer ?? '', idleMs, PARKED];
+    const args = [group, consumer ?? '', idleMs];
     const removals = Array.from(feeds, (feed) =>
       commands
         .run((client) => leaveScript.run(client, [feed.stream], args))

@@ -24,9 +24,11 @@ export class State {
     return Object.fromEntries((consumers ?? []).map(([name, count]) => [name, Number(count)]));
   }
 
+  /** The consumers of a group, without those that keep something of the group's own. */
   async consumers(topic: string, group = 'shop'): Promise<string[]> {
     const reply = await this.#server.cli('XINFO', 'CONSUMERS', this.keys.stream(topic, 0), group);
-    return (reply as string[][]).map((info) => info[info.indexOf('name') + 1] as string);
+    const names = (reply as string[][]).map((info) => info[info.indexOf('name') + 1] as string);
+    return names.filter((name) => !name.startsWith('~'));
   }
 
   async length(topic: string): Promise<number> {
