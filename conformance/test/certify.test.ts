@@ -1,3 +1,4 @@
+import { derive, type Feature, type Log, type Middleware, transform } from '@logistically/events-kernel';
 import { describe } from 'vitest';
 import { certify } from '../src/index.ts';
 import { Broker } from './transports/broker.ts';
@@ -22,4 +23,24 @@ describe('an honest transport with every capability', () => {
 
 describe('an honest transport with none', () => {
   certify(poor);
+});
+
+describe('an honest transport through layers', () => {
+  const broker = new Broker();
+  const copying: Middleware = {
+    kind: 'middleware',
+    name: 'copying',
+    publish: { stage: 'enrich', layer: transform((event) => derive(event, {})) },
+    consume: { stage: 'filter', layer: transform(async (delivery) => derive(delivery, {})) },
+  };
+  const feature: Feature<object, { log: Log }> = {
+    kind: 'feature',
+    name: 'listening',
+    requires: ['log'],
+    setup: ({ use }) => {
+      use({ kind: 'middleware', name: 'transparent', consume: { stage: 'observe', layer: (next) => next } });
+      return {};
+    },
+  };
+  certify(() => new BrokerTransport(broker), { leaseMs: 250, through: () => [copying, feature] });
 });

@@ -65,16 +65,20 @@ export const createConsumption = (core: Core): Consumption => {
   let path: Path<Delivery> = () => fail('EVENTS_NOT_RUNNING', 'The kernel is not running: deliver after start().');
 
   const decode: Layer<Delivery> = (next) => (batch, settle) => {
-    const decoded = batch.filter((delivery) => {
+    // A copy only where it is needed: mostly everything can be decoded.
+    let decoded: Delivery[] | undefined;
+    for (let index = 0; index < batch.length; index++) {
+      const delivery = batch[index] as Delivery;
       try {
         delivery.envelope ??= codec.decode(delivery.payload);
-        return true;
+        decoded?.push(delivery);
       } catch (thrown) {
+        decoded ??= batch.slice(0, index);
         settle(delivery, isEventsError(thrown) ? thrown : undecodable('the codec cannot read it', thrown));
-        return false;
       }
-    });
-    if (decoded.length) next(decoded, settle);
+    }
+    if (!decoded) next(batch, settle);
+    else if (decoded.length) next(decoded, settle);
   };
 
   const sessionOf = (name: string, transport: string, group: string, handlers: Group): Session =>

@@ -1,9 +1,11 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Envelope } from './envelope.ts';
+import type { Cause } from './outgoing-event.ts';
 
 /** Carries the event being handled to what its handler publishes. */
 export interface Context {
-  readonly current: () => Envelope | undefined;
+  /** Of what is published now: the event being handled, if one is. */
+  readonly cause: () => Cause | undefined;
   readonly run: <A, B>(envelope: Envelope, handler: (a: A, b: B) => unknown, a: A, b: B) => unknown;
 }
 
@@ -11,7 +13,12 @@ export interface Context {
 export const createContext = (enabled: boolean): Context => {
   const storage = enabled ? new AsyncLocalStorage<Envelope>() : undefined;
   return {
-    current: () => storage?.getStore(),
+    cause: () => {
+      const handled = storage?.getStore();
+      if (!handled) return undefined;
+      const { id, correlationId = id } = handled.header;
+      return { correlationId, causationId: id };
+    },
     run: (envelope, handler, a, b) => (storage ? storage.run(envelope, handler, a, b) : handler(a, b)),
   };
 };

@@ -43,6 +43,12 @@ export interface OutgoingChanges extends EventOptions {
   readonly topic?: string;
 }
 
+/** Which event led to this one. Its ids only: the event itself would hold its own cause, and so on without end. */
+export interface Cause {
+  readonly correlationId: string;
+  readonly causationId: string;
+}
+
 /**
  * An event on its way out: on the publish path, and in the hands of a transport. Immutable; `derive` makes a changed copy.
  * The header is made when first read, the payload too.
@@ -62,7 +68,7 @@ export class OutgoingEvent implements Envelope {
   readonly partition: number | undefined;
   /** @internal */ readonly _source: EventSource;
   /** @internal */ readonly _options: EventOptions | undefined;
-  /** @internal The event being handled when it was published. */ readonly _cause: Envelope | undefined;
+  /** @internal */ readonly _cause: Cause | undefined;
   /** @internal The event that it was derived from. */ readonly _origin: OutgoingEvent | undefined;
   /** @internal */ _header: EventHeader | undefined = undefined;
   /** @internal */ _payload: Payload | undefined;
@@ -76,7 +82,7 @@ export class OutgoingEvent implements Envelope {
     body: unknown,
     time: number,
     options?: EventOptions,
-    cause?: Envelope,
+    cause?: Cause,
     origin?: OutgoingEvent,
     payload?: Payload,
   ) {
@@ -131,7 +137,6 @@ export class OutgoingEvent implements Envelope {
 }
 
 const headerOf = ({ _source: source, type, _options: options, _cause, _origin, time, body }: OutgoingEvent): Header => {
-  const cause = _cause?.header;
   return new Header(
     {
       // A copy has the id of its origin: what is sent again is still the same event.
@@ -140,8 +145,8 @@ const headerOf = ({ _source: source, type, _options: options, _cause, _origin, t
       origin: source.service,
       timestamp: source.ids.iso(time),
       originPrefix: source.originPrefix,
-      correlationId: options?.correlationId ?? cause?.correlationId ?? cause?.id,
-      causationId: options?.causationId ?? cause?.id,
+      correlationId: options?.correlationId ?? _cause?.correlationId,
+      causationId: options?.causationId ?? _cause?.causationId,
       key: options?.key,
       headers: options?.headers,
     },

@@ -66,7 +66,7 @@ export const createPublisher = ({
   }));
 
   const create = (type: string, body: unknown, options?: EventOptions): OutgoingEvent =>
-    new OutgoingEvent(source, routeOf(type), body, Date.now(), options, context.current());
+    new OutgoingEvent(source, routeOf(type), body, Date.now(), options, context.cause());
 
   const settle: Settle<OutgoingEvent> = (settled, reason) => {
     const event = settled._origin ?? settled;

@@ -10,7 +10,9 @@ export type Worker = (delivery: Delivery, settle: Settle<Delivery>) => void;
 
 /** A handler with its own limit; what comes above it waits its turn, in order. */
 export const createWorker = (handler: AnyHandler, context: Context, concurrency: number): Worker => {
-  const waiting: [Delivery, Settle<Delivery>][] = [];
+  const waiting: (readonly [Delivery, Settle<Delivery>])[] = [];
+  /** The first of `waiting` that still waits: to shift a long array for each would cost more than the work. */
+  let head = 0;
   let free = concurrency;
 
   const finish = (delivery: Delivery, settle: Settle<Delivery>, reason?: unknown): void => {
@@ -45,7 +47,14 @@ export const createWorker = (handler: AnyHandler, context: Context, concurrency:
   };
   // A loop, not a recursion: thousands may wait for a handler that returns at once.
   const proceed = (): void => {
-    while (free && waiting.length) run(...(waiting.shift() as [Delivery, Settle<Delivery>]));
+    while (free && waiting.length) {
+      const [delivery, settle] = waiting[head++] as (typeof waiting)[number];
+      if (2 * head >= waiting.length) {
+        waiting.splice(0, head);
+        head = 0;
+      }
+      run(delivery, settle);
+    }
   };
 
   return (delivery, settle) => {

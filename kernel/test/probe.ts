@@ -51,6 +51,8 @@ export class Probe implements Transport {
   /** Awaited in `open`, `subscribe`, the consumer's `stop` and `close`, and `close`. */
   before: Partial<Record<'open' | 'subscribe' | 'stop' | 'release' | 'close', () => Promise<void>>> = {};
   problems: readonly string[] = [];
+  /** Called as a delivery is settled, before anybody else. */
+  onSettled: (delivery: Delivery) => void = () => {};
   #cursors = 0;
   readonly #waiting = new Map<Delivery, (reason: unknown) => void>();
 
@@ -115,6 +117,7 @@ export class Probe implements Transport {
     this.subscriptions[by]?.deliver(batch, (delivery, reason) => {
       if (this.reasons.has(delivery)) throw new Error('the kernel settled a delivery twice');
       this.reasons.set(delivery, reason);
+      this.onSettled(delivery);
       this.#waiting.get(delivery)?.(reason);
     });
     return batch;

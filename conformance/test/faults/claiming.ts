@@ -8,7 +8,7 @@ const claiming = (claims: Capabilities, caughtBy: string): Fault => ({
   name: `claims ${Object.keys(claims)} and has not`,
   caughtBy,
   factory: () => ({ ...poor(), capabilities: claims }),
-  options: { leaseMs: 60 },
+  options: { leaseMs: 150 },
 });
 
 const emptyStore: Store = {

@@ -12,7 +12,7 @@ export interface Fault {
   readonly options: CertifyOptions;
 }
 
-const LEASE_MS = 60;
+const LEASE_MS = 150;
 
 type Breaking = (honest: BrokerTransport) => Transport;
 

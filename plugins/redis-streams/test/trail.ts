@@ -1,6 +1,5 @@
+import { type CheckReport, check, createHistory, type Expectations } from '@logistically/events-conformance';
 import type { Envelope, EventOptions, HandlerContext } from '@logistically/events-kernel';
-import { type CheckReport, check, type Expectations } from '../../../conformance/src/check.ts';
-import { createHistory } from '../../../conformance/src/history.ts';
 
 /** What the events of these tests carry: a number that names them. */
 export interface Body {
