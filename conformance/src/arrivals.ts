@@ -1,7 +1,7 @@
 import type { Envelope, HandlerContext } from '@logistically/events-kernel';
 
 /** One call of a handler. */
-export interface Arrival<Body = unknown> {
+interface Arrival<Body = unknown> {
   readonly body: Body;
   readonly envelope: Envelope;
   readonly context: HandlerContext;
@@ -15,6 +15,9 @@ export interface Arrival<Body = unknown> {
 }
 
 export type ArrivalHandler<Body = unknown> = (arrival: Arrival<Body>) => unknown;
+
+const isPromiseLike = (value: unknown): value is PromiseLike<unknown> =>
+  typeof (value as { then?: unknown } | undefined)?.then === 'function';
 
 /** What a subscription was called with, in order. */
 export class Arrivals<Body = unknown> {
@@ -60,7 +63,7 @@ export class Arrivals<Body = unknown> {
       throw thrown;
     }
     // Without a promise it settles within the call, as a handler may.
-    if (!(result instanceof Promise)) {
+    if (!isPromiseLike(result)) {
       arrival.done = true;
       return undefined;
     }

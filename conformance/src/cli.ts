@@ -79,5 +79,5 @@ try {
   console.error(isEventsError(thrown) || thrown instanceof TypeError ? thrown.message : thrown);
   process.exitCode = 2;
 }
-// A transport that leaves something open must not keep the process alive: the output is short and written by now.
-process.exit();
+// A transport that leaves something open must not keep the process alive.
+process.stdout.write('', () => process.exit());

@@ -22,7 +22,7 @@ export class CaseContext {
   readonly #factory: TransportFactory;
   readonly #closing: (() => Awaitable<unknown>)[] = [];
   readonly #gates: Gate[] = [];
-  #shared: SharedHandle | undefined;
+  #shared: Promise<SharedHandle> | undefined;
   #nodes = 0;
 
   constructor(factory: TransportFactory, claims: Claims, settings: Settings, name: string) {
@@ -51,13 +51,14 @@ export class CaseContext {
   /** A started kernel. Each node has a handle of its own where the broker is elsewhere; else they share one. */
   async node(options: NodeOptions = {}): Promise<Node> {
     const { timeoutMs, through = [] } = this.settings;
-    if (!this.claims.has('durable')) this.#shared ??= new SharedHandle(await this.handle());
-    const handle = this.#shared?.transport ?? (await this.handle());
+    if (!this.claims.has('durable')) this.#shared ??= this.handle().then((transport) => new SharedHandle(transport));
+    const shared = await this.#shared;
+    const handle = shared?.transport ?? (await this.handle());
     const node = new Node({
       ...options,
       service: `${this.name}-${++this.#nodes}`,
       handle,
-      transport: this.#shared?.view() ?? handle,
+      transport: shared?.view() ?? handle,
       through: typeof through === 'function' ? through() : through,
       timeoutMs,
       logger: this.logger,

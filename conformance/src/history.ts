@@ -24,24 +24,24 @@ export interface Delivered extends Handling {
 }
 
 /** A handler succeeded. */
-export interface Settled extends Handling {
+interface Settled extends Handling {
   readonly fact: 'settle';
 }
 
 /** A handler failed. */
-export interface Failed extends Handling {
+interface Failed extends Handling {
   readonly fact: 'fail';
 }
 
 /** An event was put aside for a person to look at: for its group it is done. */
-export interface DeadLettered {
+interface DeadLettered {
   readonly fact: 'dead-letter';
   readonly id: string;
   readonly group: string;
 }
 
 /** A consumer is gone, by closing or by dying: what it held is nobody's, and what it still says is not heard. */
-export interface Ended {
+interface Ended {
   readonly fact: 'end';
   readonly consumer: string;
 }

@@ -63,7 +63,7 @@ const WORN: Path<OutgoingEvent> = (batch, settle) => {
 };
 
 /** What tells an event from others however often it is copied. */
-export const identityOf = (event: Passing): string => (event instanceof Delivery ? event.cursor : event.header.id);
+export const identityOf = (event: Passing): string => ('cursor' in event ? event.cursor : event.header.id);
 
 /** One side of a middleware, or of all the middleware that a feature adds, with events to send through it. */
 export class LayerRig {
@@ -196,7 +196,7 @@ export class LayerRig {
   }
 }
 
-export interface RigOptions {
+interface RigOptions {
   /** For a feature that requires capabilities. */
   readonly transport?: TransportFactory;
   readonly timeoutMs: number;

@@ -26,7 +26,7 @@ export interface NodeOptions {
   readonly topics?: TopicStrategy;
 }
 
-export interface CollectOptions<Body> {
+interface CollectOptions<Body> {
   readonly group?: string;
   readonly from?: From;
   readonly concurrency?: number;

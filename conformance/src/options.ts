@@ -1,4 +1,4 @@
-import type { Awaitable, Transport } from '@logistically/events-kernel';
+import { type Awaitable, EventsError, type Transport } from '@logistically/events-kernel';
 import type { Plugin } from './plugin.ts';
 
 /** How a certification runs. What the transport can do is not told here: it stands on the transport. */
@@ -45,6 +45,8 @@ export const settingsOf = (options: CertifyOptions): Settings => {
   const { EVENTS_SEED } = process.env;
   const { timeoutMs = 5000, leaseMs = 1000, quietMs = 100, runs = 15 } = options;
   const seed = options.seed ?? (EVENTS_SEED ? Number(EVENTS_SEED) : randomSeed());
+  if (!Number.isSafeInteger(seed))
+    throw new EventsError('EVENTS_CONFIG', 'The seed (EVENTS_SEED) must be a whole number.');
   const run = `c${Date.now().toString(36)}${Math.floor(Math.random() * 36 ** 4).toString(36)}`;
   return { ...options, timeoutMs, leaseMs, quietMs, runs, seed, run };
 };

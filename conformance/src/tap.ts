@@ -8,7 +8,7 @@ import type {
 } from '@logistically/events-kernel';
 
 /** What passed between a transport and one of its subscriptions. */
-export class TappedSubscription {
+class TappedSubscription {
   readonly subscription: TransportSubscription;
   readonly open = new Set<Delivery>();
   /** Deliveries, oldest first. */
@@ -38,7 +38,7 @@ export class TappedSubscription {
 }
 
 /** An event that was given to a transport, and every reason that it was settled with. */
-export interface TappedPublish {
+interface TappedPublish {
   readonly event: OutgoingEvent;
   readonly settlements: unknown[];
 }
@@ -51,6 +51,7 @@ export class Tap {
   readonly subscriptions: TappedSubscription[] = [];
   /** Calls with a deadline that have not come back yet. */
   readonly closing = new Set<string>();
+  #calls = 0;
 
   /** The transport as the kernel sees it. */
   transport(inner: Transport): Transport {
@@ -108,7 +109,7 @@ export class Tap {
   }
 
   async #timed(call: string, work: Promise<void>): Promise<void> {
-    const name = `${call} #${this.closing.size}`;
+    const name = `${call} #${++this.#calls}`;
     this.closing.add(name);
     try {
       await work;

@@ -6,7 +6,7 @@ import type { TransportFactory } from './handle.ts';
 import type { CertifyOptions } from './options.ts';
 
 /** What a module offers to be certified: a factory, and how to go about it. */
-export interface TransportModule {
+interface TransportModule {
   readonly factory: TransportFactory;
   readonly options: CertifyOptions;
 }

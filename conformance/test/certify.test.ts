@@ -8,7 +8,7 @@ import { poor } from './transports/poor.ts';
 describe('an honest transport with every capability', () => {
   const broker = new Broker();
   certify(() => new BrokerTransport(broker), {
-    leaseMs: 250,
+    leaseMs: 500,
     restart: async () => broker.restart(),
     crash: (transport) => (transport as BrokerTransport).die(),
     wipe: async () => broker.wipe(),
@@ -42,5 +42,5 @@ describe('an honest transport through layers', () => {
       return {};
     },
   };
-  certify(() => new BrokerTransport(broker), { leaseMs: 250, through: () => [copying, feature] });
+  certify(() => new BrokerTransport(broker), { leaseMs: 500, through: () => [copying, feature] });
 });

@@ -33,7 +33,7 @@ export interface Subscription {
 }
 
 /** Everything on the way from the transports to the handlers. */
-export interface Consumption {
+interface Consumption {
   /** Decodes deliveries; the kernel's own layer of that stage. */
   readonly decode: Layer<Delivery>;
   readonly subscribe: (pattern: string, handler: AnyHandler, options?: SubscribeOptions) => Promise<Subscription>;

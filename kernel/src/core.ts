@@ -7,7 +7,7 @@ import type { TopicStrategy } from './topic.ts';
 import type { Transport } from './transport.ts';
 
 /** What is counted of all deliveries. */
-export interface Counts {
+interface Counts {
   delivered: number;
   settled: number;
   failed: number;

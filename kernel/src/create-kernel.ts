@@ -7,7 +7,7 @@ import { drained, finish } from './deadline.ts';
 import { aborted, fail } from './error.ts';
 import type { EventMap } from './event-map.ts';
 import type { Feature } from './feature.ts';
-import type { Health, Kernel, KernelOptions, StopReport } from './kernel.ts';
+import type { EventBus, Health, Kernel, KernelOptions, StopReport } from './kernel.ts';
 import type { LifecycleEvents, On } from './lifecycle.ts';
 import { consoleLogger } from './logger.ts';
 import { CONSUME_STAGES, type Middleware, PUBLISH_STAGES } from './middleware.ts';
@@ -108,6 +108,7 @@ export const createKernel = <Events extends { [K in keyof Events]: unknown } = E
     if (kind === 'feature') {
       const api = plugin.setup({
         ...core,
+        kernel: kernel as unknown as EventBus,
         on,
         use,
         transport: () => providerOf(plugin as Feature) as Transport<never>,

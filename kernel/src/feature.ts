@@ -1,6 +1,7 @@
 import type { Codec } from './codec.ts';
 import type { Delivery } from './delivery.ts';
 import type { Envelope } from './envelope.ts';
+import type { EventBus } from './kernel.ts';
 import type { Emit, On } from './lifecycle.ts';
 import type { Logger } from './logger.ts';
 import type { Middleware } from './middleware.ts';
@@ -28,6 +29,8 @@ export interface Feature<out Api extends object = object, in Needs extends Capab
 export interface Host<out Can extends Capabilities = Capabilities> {
   readonly service: string;
   readonly originPrefix: string | undefined;
+  /** The kernel as the service has it: subscribe, health, stats. */
+  readonly kernel: EventBus;
   readonly logger: Logger;
   readonly codec: Codec;
   /** The transport that offers what the feature requires. From `start` on. */

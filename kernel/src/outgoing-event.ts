@@ -18,7 +18,7 @@ export interface EventOptions {
 }
 
 /** Where the events of a type go, worked out once per type. */
-export interface Route {
+interface Route {
   readonly type: string;
   readonly topic: string;
   readonly transport: string;
@@ -28,7 +28,7 @@ export interface Route {
 export type Outcome = true | { readonly reason: unknown };
 
 /** What all events that one kernel publishes have in common. */
-export interface EventSource {
+interface EventSource {
   readonly service: string;
   readonly originPrefix: string | undefined;
   readonly codec: Codec;

@@ -21,7 +21,7 @@ export interface BatchEvent<Type extends string = string, Body = unknown> extend
 }
 
 /** Makes events and sends them down the publish path; keeps count of those that are not settled. */
-export interface Publisher {
+interface Publisher {
   readonly create: (type: string, body: unknown, options?: EventOptions) => OutgoingEvent;
   readonly publish: (type: string, body: unknown, options?: PublishOptions) => Promise<Envelope>;
   readonly publishBatch: (events: readonly BatchEvent[]) => Promise<readonly Envelope[]>;

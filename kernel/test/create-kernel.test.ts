@@ -274,7 +274,14 @@ describe('stop', () => {
   test('fires the signals when time is up, hands back what is left, and reports it', async () => {
     const { kernel, probe } = await startProbe();
     const signals: AbortSignal[] = [];
-    await kernel.subscribe('a.x', (_, { signal }) => (signals.push(signal), never()), { concurrency: 2 });
+    await kernel.subscribe(
+      'a.x',
+      (_, { signal }) => {
+        signals.push(signal);
+        return never();
+      },
+      { concurrency: 2 },
+    );
     await kernel.subscribe(
       'a.y',
       (_, { signal }) => new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve())),
@@ -328,7 +335,7 @@ describe('stop', () => {
     const kernel = create().use(probe);
     const stoppers = { first: () => done.push('first'), broken: () => Promise.reject(new Error('no')), hangs: never };
     for (const [name, task] of Object.entries(stoppers))
-      kernel.use(feature(name, ({ onStop }) => ({ [name]: onStop(task as never) })));
+      kernel.use(feature(name, ({ onStop }) => Object(onStop(task as never))));
     await kernel.start();
     await kernel.stop(60);
     expect(done).toEqual(['first']);

@@ -57,7 +57,7 @@ export const handoffCases: readonly Case[] = [
     },
   },
   {
-    id: 'handoff/undecoded',
+    id: 'handoff/derived-topic',
     clause: 'C5',
     title: 'the derived topic of a class, `dlq:topic:class`, is a topic like any other: it is read and subscribed to',
     needs: ['subscribe', 'groups', 'handoff', 'log'],

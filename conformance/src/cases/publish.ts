@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { type BatchEvent, isEventsError, PublishError } from '@logistically/events-kernel';
+import { type BatchEvent, isEventsError, type PublishError } from '@logistically/events-kernel';
 import { numbers, sorted } from '../bodies.ts';
 import type { Case } from '../case.ts';
 
@@ -15,8 +15,9 @@ const failuresOf = async (publishing: Promise<unknown>): Promise<Map<number, unk
     await publishing;
     return new Map();
   } catch (thrown) {
-    if (!(thrown instanceof PublishError)) throw thrown;
-    return new Map(thrown.failures.map(({ index, reason }) => [index, reason]));
+    const failures = isEventsError(thrown) && (thrown as Partial<PublishError>).failures;
+    if (!failures) throw thrown;
+    return new Map(failures.map(({ index, reason }) => [index, reason]));
   }
 };
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { numbers, sorted } from '../bodies.ts';
 import type { Case } from '../case.ts';
+import { rawConsumer } from '../raw.ts';
 
 const SHORT_MS = 60;
 
@@ -84,11 +85,10 @@ export const settlementCases: readonly Case[] = [
     async run(context) {
       const group = context.group();
       const [first, second] = [await context.node(), await context.node()];
-      const late = context.gate();
-      const held = await first.collect(context.type(), { group, handle: () => late.opened });
+      const held = await rawConsumer(context, first.handle, { group });
       await first.publish(context.type(), 'precious');
-      await context.until(() => held.all.length === 1, 'the first consumer has it');
-      await held.unsubscribe(SHORT_MS);
+      await context.until(() => held.deliveries.length === 1, 'the first consumer has it');
+      await held.close(Date.now() + context.settings.timeoutMs);
       const now = context.gate();
       const arrivals = await second.collect(context.type(), {
         group,
@@ -99,8 +99,7 @@ export const settlementCases: readonly Case[] = [
         },
       });
       await context.until(() => arrivals.all.length === 1, 'the second consumer has it');
-      late.open();
-      await context.until(() => held.done.length === 1, 'the first consumer settles, too late');
+      for (const delivery of held.deliveries) held.settle(delivery);
       await context.quiet();
       now.open();
       await context.until(

@@ -132,7 +132,7 @@ export class BrokerTransport implements Transport {
   #ticking: NodeJS.Timeout | undefined;
   #woken: NodeJS.Immediate | undefined;
 
-  constructor(broker: Broker, { leaseMs = 250, backoffMs = 5, deadlineMs = 100 }: BrokerTransportOptions = {}) {
+  constructor(broker: Broker, { leaseMs = 500, backoffMs = 5, deadlineMs = 100 }: BrokerTransportOptions = {}) {
     this.broker = broker;
     this.leaseMs = leaseMs;
     this.backoffMs = backoffMs;

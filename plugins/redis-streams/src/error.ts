@@ -1,7 +1,7 @@
 import { EventsError, type EventsErrorCode } from '@logistically/events-kernel';
 
 /** An error that a Redis server replied. `reply` is its first word: `NOGROUP`, `OOM`, `READONLY`, … */
-export class RedisReplyError extends EventsError {
+class RedisReplyError extends EventsError {
   readonly reply: string;
 
   constructor(code: EventsErrorCode, message: string, reply: string) {

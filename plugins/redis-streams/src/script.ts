@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import type { Redis } from 'ioredis';
 
 /** A Lua script: one atomic step on the server. Its file says what keys and arguments it takes. */
-export interface Script {
+interface Script {
   readonly run: (client: Redis, keys: readonly string[], args: readonly (string | number)[]) => Promise<unknown>;
 }
 

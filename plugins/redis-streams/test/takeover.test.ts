@@ -12,7 +12,7 @@ const MARGIN_MS = 2500;
 
 const startConsumer = async (plan: Omit<ConsumerPlan, 'service' | 'pattern'>): Promise<WorkerProcess> => {
   const all: ConsumerPlan = { service: 'shop', pattern: 'order.*', ...plan };
-  const worker = spawnWorker(new URL('consumer-worker.ts', import.meta.url), [JSON.stringify(all)]);
+  const worker = spawnWorker(new URL('./consumer-worker.ts', import.meta.url), [JSON.stringify(all)]);
   await worker.next<ConsumerReport>(({ at }) => at === 'ready');
   return worker;
 };
