@@ -70,10 +70,9 @@ export const createSession = (
     try {
       settleTransport(delivery, outcome === 'failed' ? reason : undefined);
       if (outcome === 'settled') return;
-      logger[outcome === 'failed' ? 'warn' : 'error'](
-        { topic, partition, cursor, group, attempt: attempts, reason },
-        `A delivery ${outcome}.`,
-      );
+      const fields = { topic, partition, cursor, group, attempt: attempts, reason };
+      if (outcome === 'failed') logger.warn(fields, 'A delivery failed and will come back.');
+      else logger.error(fields, 'An entry is no event: it is settled, and stays in the topic.');
       emit(outcome, { delivery, reason });
     } catch (thrown) {
       emit('error', { source: transport, reason: thrown });

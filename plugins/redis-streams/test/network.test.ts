@@ -1,5 +1,6 @@
 import { proxy, redis } from '@logistically/events-conformance/services';
 import { isEventsError } from '@logistically/events-kernel';
+import { Redis } from 'ioredis';
 import { describe, expect, test } from 'vitest';
 import { SHORT, startNode } from './node.ts';
 import { State } from './state.ts';
@@ -63,6 +64,47 @@ describe.concurrent('the network of a consumer', () => {
     expect(trail.check({ order: 'start' })).toMatchObject({ ok: true, published: 15, duplicated: { count: 0 } });
     await until(async () => (await state.pending('order-events')) === 0, 'nothing is pending');
     await until(async () => (await consumer.kernel.health()).healthy, 'it is well');
+  });
+
+  test('loses one side only: a read that still waits at the server takes nothing to nobody', async () => {
+    await using server = await redis({ exclusive: true });
+    const state = new State(server);
+    await using network = await proxy(server);
+    const trail = new Trail();
+    await using publisher = await startNode({ url: server.url });
+    const readers: Redis[] = [];
+    await using consumer = await startNode({
+      connect: (purpose, options) => {
+        const client = new Redis(purpose === 'reader' ? network.url : server.url, options);
+        if (purpose === 'reader') readers.push(client);
+        return client;
+      },
+      ...LONG_LEASE,
+      // Reads wait so long that the old one is still there when the new one comes.
+      claimIntervalMs: 5000,
+      blockMs: 5000,
+    });
+    await consumer.kernel.subscribe('order.*', trail.handler('consumer'));
+    await trail.publish(publisher.kernel, 'order.placed', 1);
+    await until(() => trail.complete, 'events flow');
+    const connected = async (): Promise<string[]> =>
+      (await state.connections()).filter(({ name }) => name === 'events-reader').map(({ id }) => id);
+    const [old] = await connected();
+
+    const [reader] = readers as [Redis];
+    network.stall();
+    // The next connection goes past the network, which still holds the old one open at the server.
+    reader.options.port = server.port;
+    reader.stream.destroy();
+    await until(async () => (await connected()).some((id) => id !== old), 'there is another connection');
+    await until(async () => !(await connected()).includes(old as string), 'the old one is dismissed');
+    await trail.publishAll(publisher.kernel, 'order.placed', 2, 10);
+    await until(
+      () => trail.complete,
+      () => trail.check(),
+      2000,
+    );
+    expect(trail.check({ order: 'start' })).toMatchObject({ ok: true, published: 10, duplicated: { count: 0 } });
   });
 
   test('drops out for a moment, with nothing closed: nothing is lost', async () => {
@@ -149,6 +191,33 @@ describe.concurrent('the network of a publisher', () => {
     // One whose confirmation was lost is published again: at least once.
     const { lost, phantom, reordered, concurrent, published } = trail.check({ order: 'start' });
     expect([lost.count, phantom.count, reordered.count, concurrent.count, published]).toEqual([0, 0, 0, 0, 500]);
+  });
+
+  test('is cut with several round trips on the way: they are repeated in their order', async () => {
+    await using server = await redis({ exclusive: true });
+    await using network = await proxy(server);
+    const trail = new Trail();
+    await using publisher = await startNode({ url: network.url });
+    await using consumer = await startNode({ url: server.url });
+    await consumer.kernel.subscribe('order.*', trail.handler('consumer'));
+    for (let round = 0; round < 5; round++) {
+      network.stall();
+      const publishing: Promise<void>[] = [];
+      for (let turn = 0; turn < 5; turn++) {
+        const first = round * 50 + turn * 10 + 1;
+        publishing.push(trail.publishAll(publisher.kernel, 'order.placed', first, first + 9));
+        await new Promise(setImmediate);
+      }
+      network.cut();
+      network.resume();
+      await Promise.all(publishing);
+    }
+    expect(trail.rejections).toEqual([]);
+    await until(
+      () => trail.complete,
+      () => trail.check({ limit: 5 }),
+    );
+    expect(trail.check({ order: 'start' })).toMatchObject({ ok: true, published: 250, duplicated: { count: 0 } });
   });
 
   test('is half-open: publish rejects by its deadline and works when it is mended', async () => {

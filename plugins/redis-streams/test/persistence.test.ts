@@ -76,6 +76,7 @@ describe.concurrent.each(downfalls)('a server that is %s', (_, fall) => {
       (await server.cli('ZRANGE', retries, '0', '-1', 'WITHSCORES')) as string[];
     await until(async () => (await schedule()).length === 2, 'the fourth is scheduled');
     const [id, due] = await schedule();
+    expect(Number(due)).toBeGreaterThanOrEqual((trail.calls[2]?.time ?? 0) + 2500);
 
     await fall(server);
     expect(await schedule()).toEqual([id, due]);

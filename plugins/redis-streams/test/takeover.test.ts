@@ -1,5 +1,8 @@
 import { redis, spawnWorker, type WorkerProcess } from '@logistically/events-conformance/services';
+import { Redis } from 'ioredis';
 import { describe, expect, test } from 'vitest';
+import { PARKED } from '../src/keys.ts';
+import { failScript, renewScript } from '../src/script.ts';
 import type { ConsumerPlan, ConsumerReport } from './consumer-worker.ts';
 import { SHORT, startNode } from './node.ts';
 import { State } from './state.ts';
@@ -116,6 +119,38 @@ describe.concurrent('takeover', () => {
 });
 
 describe.concurrent('a lost lease', () => {
+  test('gives no right to what another one holds: neither to renew nor to let it wait', async () => {
+    await using server = await redis({ exclusive: true });
+    const state = new State(server);
+    const stream = state.keys.stream('order-events', 0);
+    const retries = state.keys.retries('order-events', 0, 'shop');
+    await server.cli('XGROUP', 'CREATE', stream, 'shop', '$', 'MKSTREAM');
+    const id = String(await server.cli('XADD', stream, '*', 'e', 'x'));
+    await server.cli('XREADGROUP', 'GROUP', 'shop', 'owner', 'STREAMS', stream, '>');
+    const client = new Redis(server.url);
+    try {
+      const fail = (consumer: string): Promise<unknown> =>
+        failScript.run(client, [stream, retries], ['shop', consumer, PARKED, '', id, 1000]);
+      const renew = (consumer: string): Promise<unknown> =>
+        renewScript.run(client, [stream], ['shop', consumer, '', id]);
+      expect(await renew('late')).toEqual([id]);
+      expect(await fail('late')).toBe(0);
+      expect(await state.pendingByConsumer('order-events')).toEqual({ owner: 1 });
+      expect(await server.cli('ZCARD', retries)).toBe(0);
+
+      expect(await renew('owner')).toEqual([]);
+      expect(await fail('owner')).toBe(1);
+      expect(await state.pendingByConsumer('order-events')).toEqual({ [PARKED]: 1 });
+      expect(await fail('owner')).toBe(0);
+      // Settled by somebody: nobody brings it back.
+      await server.cli('XACK', stream, 'shop', id);
+      expect([await renew('owner'), await fail('owner')]).toEqual([[id], 0]);
+      expect(await state.pending('order-events')).toBe(0);
+    } finally {
+      client.disconnect();
+    }
+  });
+
   test('is told to the handler; its late failure does not disturb who took over', async () => {
     await using server = await redis({ exclusive: true });
     const state = new State(server);
