@@ -1,5 +1,5 @@
 import { type CheckReport, check, createHistory, type Expectations } from '@logistically/events-conformance';
-import type { Envelope, EventOptions, HandlerContext } from '@logistically/events-kernel';
+import type { Envelope, EventBus, EventOptions, HandlerContext } from '@logistically/events-kernel';
 
 /** What the events of these tests carry: a number that names them. */
 export interface Body {
@@ -14,11 +14,6 @@ export interface Call {
   /** When it began, ms since the epoch. */
   readonly time: number;
   readonly context: HandlerContext;
-}
-
-/** Whatever publishes: kernels of all types do. */
-interface Publisher {
-  publish(type: string, body: Body, options?: EventOptions): Promise<unknown>;
 }
 
 export type Work = (n: number, context: HandlerContext) => unknown;
@@ -38,7 +33,7 @@ export class Trail {
   }
 
   /** Publishes event number `n`. True when it was confirmed. */
-  async publish(kernel: Publisher, type: string, n: number, options?: EventOptions): Promise<boolean> {
+  async publish(kernel: EventBus, type: string, n: number, options?: EventOptions): Promise<boolean> {
     const fact = { fact: 'publish', id: String(n), key: options?.key ?? type } as const;
     this.history.record({ ...fact, confirmed: false });
     try {
@@ -52,7 +47,7 @@ export class Trail {
   }
 
   /** Publishes the events `from` to `to`, without waiting for one before the next. Resolves when all are settled. */
-  async publishAll(kernel: Publisher, type: string, from: number, to: number): Promise<void> {
+  async publishAll(kernel: EventBus, type: string, from: number, to: number): Promise<void> {
     await Promise.all(Array.from({ length: to - from + 1 }, (_, index) => this.publish(kernel, type, from + index)));
   }
 
