@@ -39,6 +39,8 @@ export class Feed {
   readonly delayed: string;
   readonly members = new Set<Member>();
   readonly pages = new Set<Page>();
+  /** Members that take it or are about to. */
+  users = 0;
   /** The last entry that was delivered in the group, as far as this consumer knows. */
   cursor = '0-0';
   /** Of the group that this consumer knows: another one tells that it was lost, and that somebody else made it again. */

@@ -13,6 +13,8 @@ import { Wakeup } from './wakeup.ts';
 const SMALL = 16;
 /** The longest wait of a failed delivery whose reason names none, in ms. */
 const MAX_REDELIVER_MS = 30_000;
+/** The longest wait that a reason may ask for: a year, in ms. */
+const MAX_DELAY_MS = 31_536_000_000;
 
 export interface LaneOptions {
   readonly transport: string;
@@ -78,7 +80,7 @@ export class Lane {
     return this.#opening;
   }
 
-  /** The feed of a topic partition. It is read once a member takes it. */
+  /** The feed of a topic partition, for one more member. It is read once the member takes it; `drop` gives it up. */
   feed(topic: string, partition: number, make: () => Feed): Feed {
     const key = `${topic}/${partition}`;
     let feed = this.feeds.get(key);
@@ -86,13 +88,20 @@ export class Lane {
       feed = make();
       this.feeds.set(key, feed);
     }
+    feed.users++;
     return feed;
+  }
+
+  drop(feed: Feed): void {
+    if (--feed.users === 0) this.feeds.delete(`${feed.topic}/${feed.partition}`);
   }
 
   /** Adds a feed to a member; it is read from the next round on, which begins at once. */
   add(member: Member, feed: Feed): void {
     member.feeds.add(feed);
     feed.members.add(member);
+    // What was handed back before is due at once.
+    this.#claimAt = 0;
     this.#wakeup.now();
   }
 
@@ -124,7 +133,7 @@ export class Lane {
     }
     await Promise.all(Array.from(member.feeds, (feed) => feed.flush(deadline)));
     if (last) await this.#takeover.leave(member.feeds, this.consumer);
-    for (const feed of member.feeds) if (feed.members.size === 0) this.feeds.delete(`${feed.topic}/${feed.partition}`);
+    for (const feed of member.feeds) this.drop(feed);
   }
 
   /** What is wrong with it right now, in words. */
@@ -254,7 +263,7 @@ export class Lane {
 
   #delayMs(reason: unknown, attempt: number): number {
     const { retryAfterMs } = asReason(reason) as { retryAfterMs?: unknown };
-    if (typeof retryAfterMs === 'number') return retryAfterMs;
+    if (Number.isFinite(retryAfterMs)) return Math.min(Number(retryAfterMs), MAX_DELAY_MS);
     return Math.min(this.#options.redeliverMs * 2 ** (attempt - 1), MAX_REDELIVER_MS);
   }
 

@@ -10,6 +10,11 @@ const MAX_BATCH = 500;
 const MAX_BYTES = 1024 * 1024;
 /** Round trips on the way at a time: one is being executed while the next travels. What comes meanwhile makes the next one larger. */
 const MAX_FLIGHTS = 2;
+/**
+ * A flight of so many events flies alone. Two that leave together are answered together, and both ends wait for each other in
+ * turn; one after the other, the next is made ready while the one before is being stored.
+ */
+const HEAVY = 32;
 /** While there is no connection, events that come so close together (in ms) share their fate. */
 const GATHER_MS = 50;
 
@@ -49,6 +54,9 @@ export class Outbox {
   /** The last flight of each stream, while it takes more. */
   readonly #boarding = new Map<string, Flight>();
   #flying = 0;
+  #heavy = false;
+  /** This connection has sent the script as a whole: a hash that the server does not know would lose its place to what comes after. */
+  #known = false;
   #number = 0;
   #scheduled = false;
   #size = 0;
@@ -85,13 +93,19 @@ export class Outbox {
 
   /** Sends what waits, as far as a connection is there and free. */
   send(): void {
-    while (this.#flying < MAX_FLIGHTS && this.#options.connection.up) {
+    while (this.#flying < MAX_FLIGHTS && !this.#heavy && this.#options.connection.up) {
       const flight = this.#queue.shift();
       if (!flight) break;
       if (this.#boarding.get(flight.stream) === flight) this.#boarding.delete(flight.stream);
       void this.#fly(flight);
     }
     if (this.#queue.length > 0) this.#watch ??= setInterval(this.#look, 100);
+  }
+
+  /** Sends what has waited for a connection. */
+  reconnected(): void {
+    this.#known = false;
+    this.send();
   }
 
   /** Resolves when everything is settled. */
@@ -144,24 +158,34 @@ export class Outbox {
     const { stream, field, values, since } = flight;
     const leftMs = Math.max(1, since + timeoutMs - Date.now());
     this.#flying++;
+    this.#heavy = values.length >= HEAVY;
     try {
       let failed: readonly (number | string)[] = [];
       const [first, second] = values as [string, string | undefined];
       if (second === undefined) await connection.run((client) => client.xadd(stream, '*', field, first), leftMs);
       else {
-        const reply = await connection.run((client) => publishScript.run(client, [stream], [field, ...values]), leftMs);
+        const whole = !this.#known;
+        this.#known = true;
+        const args = [field, ...values];
+        const reply = await connection.run((client) => publishScript.run(client, [stream], args, whole), leftMs);
         failed = reply as (number | string)[];
       }
-      this.#flying--;
+      this.#arrive();
       onStored(stream, values.length - failed.length / 2);
       this.#land(flight, failed);
     } catch (error) {
-      this.#flying--;
+      this.#arrive();
       if (this.#closed || !isConnectionError(error)) this.#cancel(flight, error);
       else if (since + timeoutMs <= Date.now()) this.#cancel(flight, timedOut(timeoutMs));
       else this.#repeat(flight);
     }
     this.send();
+  }
+
+  #arrive(): void {
+    this.#flying--;
+    // Nothing else has left since.
+    this.#heavy = false;
   }
 
   #repeat(flight: Flight): void {

@@ -97,7 +97,7 @@ class RedisStreams implements Transport<RedisStreamsCapabilities> {
       timeoutMs: this.#settings.timeoutMs,
       onUp: () => {
         host.emit('connected', { transport: this.name });
-        this.#open?.outbox.send();
+        this.#open?.outbox.reconnected();
         void this.#open?.topics.register();
       },
       onDown: (reason) => host.emit('disconnected', { transport: this.name, reason }),
@@ -146,13 +146,19 @@ class RedisStreams implements Transport<RedisStreamsCapabilities> {
       await Promise.all(
         partitions.map(async (partition) => {
           const feed = this.#feed(lane, group, topic, partition);
-          const reply = await commands.persist(
-            (client) => ensureScript.run(client, [feed.stream], [group, position]),
-            Date.now() + this.#settings.timeoutMs,
-          );
-          const [, last, mark] = reply as [number, string, string];
-          if (feed.members.size === 0) Object.assign(feed, { cursor: last, mark });
-          if (!member.stopped) lane.add(member, feed);
+          try {
+            const reply = await commands.persist(
+              (client) => ensureScript.run(client, [feed.stream], [group, position]),
+              Date.now() + this.#settings.timeoutMs,
+            );
+            const [, last, mark] = reply as [number, string, string];
+            if (feed.members.size === 0) Object.assign(feed, { cursor: last, mark });
+          } catch (error) {
+            lane.drop(feed);
+            throw error;
+          }
+          if (member.stopped) lane.drop(feed);
+          else lane.add(member, feed);
         }),
       );
     };
@@ -286,7 +292,7 @@ class RedisStreams implements Transport<RedisStreamsCapabilities> {
       streams = Array.from({ length: this.#settings.partitions }, (_, index) => this.#keys.stream(topic, index));
       this.#streams.set(topic, streams);
     }
-    return streams[partition] ?? (streams[this.#checkPartition(partition)] as string);
+    return streams[this.#checkPartition(partition)] as string;
   }
 
   readonly #checkPartition = (partition: number): number => {

@@ -4,18 +4,27 @@ import type { Redis } from 'ioredis';
 
 /** A Lua script: one atomic step on the server. Its file says what keys and arguments it takes. */
 interface Script {
-  readonly run: (client: Redis, keys: readonly string[], args: readonly (string | number)[]) => Promise<unknown>;
+  /** Sends its hash, or its text when the server does not know that; `whole` sends the text at once. */
+  readonly run: (
+    client: Redis,
+    keys: readonly string[],
+    args: readonly (string | number)[],
+    whole?: boolean,
+  ) => Promise<unknown>;
 }
 
 const script = (lua: string): Script => {
   const sha = createHash('sha1').update(lua).digest('hex');
   return {
-    run: (client, keys, args) =>
-      client.evalsha(sha, keys.length, ...keys, ...args).catch((error: unknown) => {
+    run: (client, keys, args, whole = false) => {
+      const send = (): Promise<unknown> => client.eval(lua, keys.length, ...keys, ...args);
+      if (whole) return send();
+      return client.evalsha(sha, keys.length, ...keys, ...args).catch((error: unknown) => {
         // A server that was restarted or flushed has forgotten it.
-        if (!(error instanceof Error) || !error.message.includes('NOSCRIPT')) throw error;
-        return client.eval(lua, keys.length, ...keys, ...args);
-      }),
+        if (error instanceof Error && error.message.includes('NOSCRIPT')) return send();
+        throw error;
+      });
+    },
   };
 };
 
