@@ -1,5 +1,6 @@
 import { undecodable } from './codec.ts';
 import type { Core } from './core.ts';
+import { drained } from './deadline.ts';
 import type { Delivery } from './delivery.ts';
 import { aborted, fail, isEventsError } from './error.ts';
 import { createGroup, type Group } from './group.ts';
@@ -54,7 +55,7 @@ interface Entry {
   readonly options: SubscribeOptions;
   session?: Session | undefined;
   /** Takes the handler out of its group. */
-  remove?: () => void;
+  remove?: () => () => number;
 }
 
 export const createConsumption = (core: Core): Consumption => {
@@ -93,7 +94,9 @@ export const createConsumption = (core: Core): Consumption => {
     const { session } = entry;
     await session?.close(deadline);
     // Only now: while deliveries still come, an event without its handler would pass as not ours.
-    entry.remove?.();
+    const busy = entry.remove?.();
+    // Others of the group may have given it deliveries too.
+    if (busy) await drained(busy, deadline);
     entry.session = undefined;
     return session?.inFlight() ?? 0;
   };

@@ -55,11 +55,11 @@ export const createKernel = <Events extends { [K in keyof Events]: unknown } = E
   let opened: Transport[] = [];
 
   const { emit, on: listen, off } = mitt();
-  const on = ((type: '*', listener: (...heard: unknown[]) => void) => {
+  const on = ((type: '*', listener: (...heard: unknown[]) => unknown) => {
     // mitt stops at a listener that throws; the others must hear of it all the same.
-    const safe = (...heard: unknown[]): void => {
+    const safe = async (...heard: unknown[]): Promise<void> => {
       try {
-        listener(...heard);
+        await listener(...heard);
       } catch (reason) {
         logger.error({ reason }, `A listener to ${type} threw.`);
       }
@@ -161,7 +161,15 @@ export const createKernel = <Events extends { [K in keyof Events]: unknown } = E
     try {
       for (const transport of transports.values()) {
         own.push(transport);
-        await step(transport.name, () => transport.open({ service, logger, emit }));
+        await step(transport.name, async () => {
+          try {
+            await transport.open({ service, logger, emit });
+          } catch (thrown) {
+            // What refuses has closed what it opened; to close it would take it from another kernel that has it.
+            own.pop();
+            throw thrown;
+          }
+        });
       }
       publisher.open(
         compose(
@@ -206,9 +214,10 @@ export const createKernel = <Events extends { [K in keyof Events]: unknown } = E
     return report;
   };
 
-  const stop = async (timeoutMs = stopTimeoutMs): Promise<StopReport> => {
+  const stop = async (timeoutMs?: number): Promise<StopReport> => {
     if (state === 'new') return { unsettled: 0, unpublished: 0 };
-    stopping ??= shutDown(timeoutMs);
+    // A signal handler gives the name of its signal.
+    stopping ??= shutDown(typeof timeoutMs === 'number' ? timeoutMs : stopTimeoutMs);
     return stopping;
   };
 

@@ -77,6 +77,16 @@ export class Delivery implements HandlerContext {
     controllerOf(this).abort(reason);
   }
 
+  /** What a person wants to see of it, and what JSON takes of it: where it is, and nothing of what the event says. */
+  toJSON(): object {
+    const { transport, topic, partition, group, cursor, attempt } = this;
+    return { transport, topic, partition, group, cursor, attempt };
+  }
+
+  [Symbol.for('nodejs.util.inspect.custom')](): object {
+    return this.toJSON();
+  }
+
   /** @internal */
   _derive(changes: DeliveryChanges): Delivery {
     return Object.assign(

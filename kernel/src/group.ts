@@ -9,8 +9,8 @@ import { type AnyHandler, createWorker, type Worker } from './worker.ts';
 
 /** The handlers of one group. */
 export interface Group {
-  /** Adds a handler; returns what removes it. */
-  readonly add: (pattern: string, handler: AnyHandler, concurrency: number) => () => void;
+  /** Adds a handler; returns what removes it, which then tells how many deliveries the handler still has. */
+  readonly add: (pattern: string, handler: AnyHandler, concurrency: number) => () => () => number;
   /** The end of the consume path: gives a decoded delivery to every handler that takes it. */
   readonly receive: (delivery: Delivery, settle: Settle<Delivery>) => void;
 }
@@ -32,14 +32,14 @@ export const createGroup = ({ context, counts, sees }: Core): Group => {
       if (--open) return;
       // Bounded: what is forgotten costs a handler a second call, never an event.
       if (remembered.size > 9999) remembered.clear();
-      if (failure) remembered.set(key, succeeded);
+      if (failure !== undefined) remembered.set(key, succeeded);
       else remembered.delete(key);
       settle(delivery, failure);
     };
     for (const worker of found)
       if (!succeeded.has(worker)) {
         open++;
-        worker(delivery, (_, reason) => {
+        worker.handle(delivery, (_, reason) => {
           if (reason === undefined) succeeded.add(worker);
           failure ??= reason;
           close();
@@ -49,14 +49,21 @@ export const createGroup = ({ context, counts, sees }: Core): Group => {
   };
 
   return {
-    add: (pattern, handler, concurrency) => workers.add(pattern, createWorker(handler, context, concurrency)),
+    add(pattern, handler, concurrency) {
+      const worker = createWorker(handler, context, concurrency);
+      const remove = workers.add(pattern, worker);
+      return () => {
+        remove();
+        return worker.busy;
+      };
+    },
     receive(delivery, settle) {
       const envelope = delivery.envelope as Envelope;
       // One that is passed by reference has a type before it has a header.
       const type = envelope instanceof OutgoingEvent ? envelope.type : envelope.header.type;
       const found = sees(envelope) ? workers.match(type) : [];
-      if (found.length > 1) fanOut(found, delivery, settle);
-      else if (found[0]) found[0](delivery, settle);
+      if (found.length > 1 || (found.length && remembered.size)) fanOut(found, delivery, settle);
+      else if (found[0]) found[0].handle(delivery, settle);
       else if (isType(type)) {
         counts.filtered++;
         settle(delivery);

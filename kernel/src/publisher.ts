@@ -65,8 +65,10 @@ export const createPublisher = ({
     transport: transportOf().name,
   }));
 
-  const create = (type: string, body: unknown, options?: EventOptions): OutgoingEvent =>
-    new OutgoingEvent(source, routeOf(type), body, Date.now(), options, context.cause());
+  const create = (type: string, body: unknown, options?: EventOptions): OutgoingEvent => {
+    if (typeof (options?.key ?? '') !== 'string') fail('EVENTS_CONFIG', '`key` must be a string.');
+    return new OutgoingEvent(source, routeOf(type), body, Date.now(), options, context.cause());
+  };
 
   const settle: Settle<OutgoingEvent> = (settled, reason) => {
     const event = settled._origin ?? settled;

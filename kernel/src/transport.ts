@@ -15,7 +15,7 @@ export interface Transport<out Can extends Capabilities = Capabilities> {
   /** Unique in a kernel; routes and `publish({ transport })` name it. */
   readonly name: string;
   readonly capabilities: Can;
-  /** Connects. Rejects with a clear error when it cannot by its own deadline. */
+  /** Connects. When it cannot by its own deadline it lets go of what it opened and rejects with a clear error; it is not closed then. */
   readonly open: (host: TransportHost) => Promise<void>;
   /** Stores events. An event is settled as done when the broker has confirmed it, each by itself, by a deadline. */
   readonly publish: Path<OutgoingEvent>;

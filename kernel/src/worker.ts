@@ -5,8 +5,12 @@ import { asReason, isThenable, type Settle } from './path.ts';
 
 export type AnyHandler = (event: Envelope, delivery: Delivery) => unknown;
 
-/** Gives a delivery to a handler, and settles it by what the handler does with it. */
-export type Worker = (delivery: Delivery, settle: Settle<Delivery>) => void;
+export interface Worker {
+  /** Gives a delivery to the handler, and settles it by what the handler does with it. */
+  readonly handle: (delivery: Delivery, settle: Settle<Delivery>) => void;
+  /** How many deliveries it has, at work or waiting. */
+  readonly busy: () => number;
+}
 
 /** A handler with its own limit; what comes above it waits its turn, in order. */
 export const createWorker = (handler: AnyHandler, context: Context, concurrency: number): Worker => {
@@ -21,7 +25,7 @@ export const createWorker = (handler: AnyHandler, context: Context, concurrency:
     proceed();
   };
   // Apart, so that a handler that returns at once costs no closure.
-  const finishLater = (result: PromiseLike<unknown>, delivery: Delivery, settle: Settle<Delivery>): void => {
+  const finishLater = (result: Promise<unknown>, delivery: Delivery, settle: Settle<Delivery>): void => {
     result.then(
       () => finish(delivery, settle),
       (thrown) => finish(delivery, settle, asReason(thrown)),
@@ -31,15 +35,17 @@ export const createWorker = (handler: AnyHandler, context: Context, concurrency:
     // Time is up: what has not begun is handed back.
     if (delivery._session?.ended()) return;
     const envelope = delivery.envelope as Envelope;
-    let result: unknown;
+    let later: Promise<unknown> | undefined;
     let reason: unknown;
     free--;
     try {
-      result = context.run(envelope, handler, envelope, delivery);
+      const result = context.run(envelope, handler, envelope, delivery);
+      // A promise of its own kind may throw, or call back twice: what comes of it is what `await` makes of it.
+      if (isThenable(result)) later = Promise.resolve(result);
     } catch (thrown) {
       reason = asReason(thrown);
     }
-    if (isThenable(result)) finishLater(result, delivery, settle);
+    if (later) finishLater(later, delivery, settle);
     else {
       free++;
       settle(delivery, reason);
@@ -57,9 +63,12 @@ export const createWorker = (handler: AnyHandler, context: Context, concurrency:
     }
   };
 
-  return (delivery, settle) => {
-    if (free && !waiting.length) run(delivery, settle);
-    else waiting.push([delivery, settle]);
-    proceed();
+  return {
+    handle(delivery, settle) {
+      if (free && !waiting.length) run(delivery, settle);
+      else waiting.push([delivery, settle]);
+      proceed();
+    },
+    busy: () => concurrency - free + waiting.length - head,
   };
 };
