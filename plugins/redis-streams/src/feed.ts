@@ -2,6 +2,7 @@ import { within } from '@logistically/events-kernel';
 import type { Connection } from './connection.ts';
 import type { Page, RedisDelivery } from './delivery.ts';
 import { isConnectionError, isReply } from './error.ts';
+import { toInfo } from './info.ts';
 import { type Keys, PARKED } from './keys.ts';
 import type { Member } from './member.ts';
 import { failScript, handoffScript, regroupScript, renewScript } from './script.ts';
@@ -104,8 +105,7 @@ export class Feed {
   async lag(): Promise<number> {
     const { group, commands } = this.#options;
     const infos = (await commands.run((client) => client.xinfo('GROUPS', this.stream))) as unknown[][];
-    const own = infos.find((info) => info[info.indexOf('name') + 1] === group);
-    const lag = own?.[own.indexOf('lag') + 1];
+    const lag = infos.map(toInfo).find(({ name }) => name === group)?.lag;
     return typeof lag === 'number' ? lag : 0;
   }
 

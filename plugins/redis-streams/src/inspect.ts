@@ -1,15 +1,8 @@
 import type { GroupState, Inspect } from '@logistically/events-kernel';
 import type { Redis } from 'ioredis';
+import { type Info, toInfo } from './info.ts';
 import type { Keys } from './keys.ts';
 import type { Opened } from './opened.ts';
-
-type Info = Readonly<Record<string, unknown>>;
-
-const toInfo = (flat: readonly unknown[]): Info => {
-  const info: Record<string, unknown> = {};
-  for (let i = 0; i < flat.length; i += 2) info[flat[i] as string] = flat[i + 1];
-  return info;
-};
 
 /** Entries after the last delivered one. Redis 7 counts them; where it cannot tell, a bounded count of our own does. */
 const lagOf = async (client: Redis, stream: string, info: Info): Promise<number | undefined> => {
