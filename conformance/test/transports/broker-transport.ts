@@ -73,8 +73,9 @@ class Consumer implements TransportConsumer {
   }
 
   renew(): void {
+    const { broker, leaseMs } = this.#transport;
     for (const { pending, owner } of this.#held.keys())
-      if (pending.owner === owner) pending.leaseUntil = Date.now() + this.#transport.leaseMs;
+      if (pending.owner === owner) pending.leaseUntil = broker.leaseClock.now + leaseMs;
   }
 
   async stop(): Promise<void> {

@@ -16,7 +16,21 @@ export interface Pending {
   /** The consumer that has it. */
   owner: object | undefined;
   dueAt: number;
+  /** By the clock of leases. */
   leaseUntil: number;
+}
+
+/** Counts no stall of the process: nobody loses a lease because nobody could run. */
+class LeaseClock {
+  #seen = Date.now();
+  #time = 0;
+
+  get now(): number {
+    const seen = Date.now();
+    this.#time += Math.min(seen - this.#seen, LONGEST_STEP_MS);
+    this.#seen = seen;
+    return this.#time;
+  }
 }
 
 class Group {
@@ -30,6 +44,9 @@ class Partition {
   readonly entries: Entry[] = [];
   readonly groups = new Map<string, Group>();
 }
+
+/** Between two looks at the clock of leases; a transport looks every 5 ms. */
+const LONGEST_STEP_MS = 20;
 
 const positionOf = ({ entries }: Partition, from: From): number => {
   if (from === 'earliest') return 0;
@@ -51,6 +68,7 @@ export class Broker {
   readonly wipes = new Set<() => void>();
   topics = new Map<string, Partition[]>();
   frozen = false;
+  readonly leaseClock = new LeaseClock();
   /** Settlements of consumers from before a restart are not heard. */
   epoch = 0;
 
@@ -99,7 +117,7 @@ export class Broker {
     if (!taken) return undefined;
     taken.attempt++;
     taken.owner = owner;
-    taken.leaseUntil = Date.now() + leaseMs;
+    taken.leaseUntil = this.leaseClock.now + leaseMs;
     return taken;
   }
 
@@ -147,8 +165,9 @@ export class Broker {
   }
 
   protected due({ pending }: Group): Pending | undefined {
-    const now = Date.now();
-    for (const each of pending.values()) if (each.dueAt <= now && (!each.owner || each.leaseUntil < now)) return each;
+    const [now, leased] = [Date.now(), this.leaseClock.now];
+    for (const each of pending.values())
+      if (each.dueAt <= now && (!each.owner || each.leaseUntil < leased)) return each;
     return undefined;
   }
 }
