@@ -16,14 +16,15 @@ const addBulks = async (queue: Queue, size: number, bodies: readonly BenchBody[]
 
 /** `addBulk` with so many jobs, one call after the other. */
 export const bullmqAdd =
-  (size: number, bytes: number): OpenPart =>
+  (size: number, bytes: number, warmUp = 0): OpenPart =>
   async ({ url, events }) => {
     const queue = new Queue(NAME, { connection: connectionTo(url) });
     const bodies = createBodies(bytes);
     await queue.waitUntilReady();
+    await addBulks(queue, size, bodies, warmUp);
     return {
       run: (count) => addBulks(queue, size, bodies, count),
-      verify: async () => expectCount('Jobs that wait', await queue.getWaitingCount(), events),
+      verify: async () => expectCount('Jobs that wait', await queue.getWaitingCount(), events + warmUp),
       close: () => queue.close(),
     };
   };

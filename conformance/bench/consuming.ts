@@ -8,6 +8,8 @@ import { WARM_UP_GROUP } from './warm-up.ts';
 
 export interface ConsumeOptions extends SubjectOptions {
   readonly concurrency: number;
+  /** How many of the events that are there already a group of their own drains first. */
+  readonly warmUp?: number;
   /** An `async` handler. */
   readonly async?: true;
 }
@@ -17,6 +19,7 @@ const subscribe = (
   tally: Tally,
   { concurrency, async }: ConsumeOptions,
   group = 'bench',
+  from: 'earliest' | 'latest' = 'earliest',
 ): Promise<Subscription> =>
   kernel.subscribe(
     TYPE,
@@ -25,7 +28,7 @@ const subscribe = (
           tally.add(body);
         }
       : ({ body }) => tally.add(body),
-    { group, from: 'earliest', concurrency },
+    { group, from, concurrency },
   );
 
 /** Resolves when Redis has the acknowledgement of all that was handled, which is where the raw loop ends too. */
@@ -49,6 +52,13 @@ const consumer = (subject: Subject, tally: Tally, begin: () => Promise<unknown>)
   close: async () => void (await subject.kernel.stop()),
 });
 
+const drainFirst = async (subject: Subject, events: number, options: ConsumeOptions): Promise<void> => {
+  const tally = new Tally(events);
+  const draining = await subscribe(subject, tally, options, WARM_UP_GROUP);
+  await tally.complete;
+  await draining.unsubscribe();
+};
+
 /** Drains a backlog, measured from `subscribe` to the last acknowledgement. */
 export const drain =
   (bytes: number, options: ConsumeOptions): OpenPart =>
@@ -56,10 +66,7 @@ export const drain =
     const subject = await openSubject(url, options);
     const tally = new Tally(events);
     await inBatches(1000, 1)(subject.kernel, createBodies(bytes), events);
-    const warmUp = new Tally(events);
-    const warming = await subscribe(subject, warmUp, options, WARM_UP_GROUP);
-    await warmUp.complete;
-    await warming.unsubscribe();
+    await drainFirst(subject, events, options);
     return consumer(subject, tally, () => subscribe(subject, tally, options));
   };
 
@@ -68,7 +75,8 @@ const live =
   async ({ url, events }) => {
     const subject = await openSubject(url, options);
     const tally = createTally(events);
-    await subscribe(subject, tally, options);
+    if (options.warmUp) await drainFirst(subject, options.warmUp, options);
+    await subscribe(subject, tally, options, 'bench', 'latest');
     return consumer(subject, tally, async () => {});
   };
 

@@ -33,11 +33,16 @@ export interface PublishingOptions extends SubjectOptions {
 }
 
 const publisher =
-  (publish: Publish, bytes: number, { warmUp = 0, ...options }: PublishingOptions = {}): OpenPart =>
+  (
+    publish: Publish,
+    bytes: number,
+    { warmUp = 0, ...options }: PublishingOptions = {},
+    publishWarmUp = publish,
+  ): OpenPart =>
   async ({ url, events }) => {
     const { kernel, topic } = await openSubject(url, options);
     const bodies = createBodies(bytes);
-    await publish(kernel, bodies, warmUp);
+    await publishWarmUp(kernel, bodies, warmUp);
     return {
       run: (count) => publish(kernel, bodies, count),
       verify: async () => expectCount('Entries of our topic', (await topic()).stored, events + warmUp),
@@ -49,20 +54,25 @@ const publisher =
 export const publishBatches = (size: number, inFlight: number, bytes: number, options?: PublishingOptions): OpenPart =>
   publisher(inBatches(size, inFlight), bytes, options);
 
+const byCallers =
+  (callers: number): Publish =>
+  (kernel, bodies, events) =>
+    inLanes(callers, events, (index) => kernel.publish(TYPE, bodyOf(bodies, index)));
+
 /** So many callers, each of which awaits one `publish` after the other. */
 export const publishEach = (callers: number, bytes: number, options?: PublishingOptions): OpenPart =>
-  publisher(
-    (kernel, bodies, events) => inLanes(callers, events, (index) => kernel.publish(TYPE, bodyOf(bodies, index))),
-    bytes,
-    options,
-  );
+  publisher(byCallers(callers), bytes, options);
 
-/** A `publish` at a time, so many a second, not waiting for the one before. */
-export const publishPaced = (perSecond: number, bytes: number): OpenPart =>
-  publisher(async (kernel, bodies, events) => {
+const paced =
+  (perSecond: number): Publish =>
+  async (kernel, bodies, events) => {
     const published: Promise<unknown>[] = [];
     await pace(perSecond, events, (index) => {
       published.push(kernel.publish(TYPE, { ...bodyOf(bodies, index), sentAt: now() }));
     });
     await Promise.all(published);
-  }, bytes);
+  };
+
+/** A `publish` at a time, so many a second, not waiting for the one before. The warm-up takes no time to breathe. */
+export const publishPaced = (perSecond: number, bytes: number, options?: PublishingOptions): OpenPart =>
+  publisher(paced(perSecond), bytes, options, byCallers(1));

@@ -2,6 +2,7 @@ import type { BenchCase } from '../case.ts';
 import { consumeLive, consumeTimed } from '../consuming.ts';
 import { publishBatches, publishPaced } from '../publishing.ts';
 import { rawLive, rawPaced, rawPipeline, rawTimed } from '../reference.ts';
+import { SLOW_WARM_UP as warmUp } from '../warm-up.ts';
 
 const concurrency = 1000;
 
@@ -11,12 +12,15 @@ const latency = (perSecond: number, events: number, id: string): Omit<BenchCase,
   events,
   reference: {
     name: 'XADD -> XREADGROUP BLOCK, XACK',
-    parts: { consumer: rawTimed, producer: rawPaced(perSecond, 200) },
+    parts: { producer: rawPaced(perSecond, 200, warmUp), consumer: rawTimed(warmUp) },
   },
   subjects: [
     {
       name: 'publish -> subscribe',
-      parts: { consumer: consumeTimed({ concurrency }), producer: publishPaced(perSecond, 200) },
+      parts: {
+        producer: publishPaced(perSecond, 200, { warmUp }),
+        consumer: consumeTimed({ concurrency, warmUp }),
+      },
     },
   ],
 });

@@ -2,7 +2,7 @@ import { bullmqAdd } from '../bullmq.ts';
 import type { BenchCase } from '../case.ts';
 import { publishBatches, publishEach } from '../publishing.ts';
 import { rawPipeline, rawSequence } from '../reference.ts';
-import { WARM_UP as warmUp } from '../warm-up.ts';
+import { SLOW_WARM_UP, WARM_UP as warmUp } from '../warm-up.ts';
 
 const KB = 1024;
 const r1 = (bytes: number) => ({ name: 'R1: ioredis pipeline(100)', parts: { producer: rawPipeline(bytes, warmUp) } });
@@ -57,16 +57,16 @@ export const publishCases: readonly BenchCase[] = [
     what: 'one await publish() at a time, 200 B',
     events: 5000,
     turns: 20,
-    reference: { name: 'await ioredis.xadd()', parts: { producer: rawSequence(200) } },
-    subjects: [{ name: 'publish', parts: { producer: publishEach(1, 200) } }],
+    reference: { name: 'await ioredis.xadd()', parts: { producer: rawSequence(200, SLOW_WARM_UP) } },
+    subjects: [{ name: 'publish', parts: { producer: publishEach(1, 200, { warmUp: SLOW_WARM_UP }) } }],
     bars: [{ id: 'P-6', measure: 'rate', floor: 0.9, goal: 0.92 }],
   },
   {
     id: 'B-1',
     what: 'batches of 1000, one in flight, 200 B',
     events: 20_000,
-    reference: { name: 'BullMQ Queue.addBulk(1000)', parts: { producer: bullmqAdd(1000, 200) } },
-    subjects: [{ name: 'publishBatch(1000)', parts: { producer: publishBatches(1000, 1, 200) } }],
+    reference: { name: 'BullMQ Queue.addBulk(1000)', parts: { producer: bullmqAdd(1000, 200, warmUp) } },
+    subjects: [{ name: 'publishBatch(1000)', parts: { producer: publishBatches(1000, 1, 200, { warmUp }) } }],
     bars: [{ id: 'B-1', measure: 'rate', floor: 6, goal: 9 }],
   },
 ];

@@ -4,17 +4,15 @@ import { fieldOf, textOf } from './entry.ts';
 import { connectionLost, isConnectionError, replyError, timedOut } from './error.ts';
 import { publishScript } from './script.ts';
 
-/** The most entries of one round trip. */
-const MAX_BATCH = 500;
+/**
+ * The most entries of one round trip. A larger one would be a longer turn in which the server serves nobody else and its
+ * publisher has nothing to do; with so many, both ends work at the same time.
+ */
+const MAX_BATCH = 100;
 /** The most bytes of one round trip, roughly: a larger one would hold up everybody else on the server. */
 const MAX_BYTES = 1024 * 1024;
-/** Round trips on the way at a time: one is being executed while the next travels. What comes meanwhile makes the next one larger. */
-const MAX_FLIGHTS = 2;
-/**
- * A flight of so many events flies alone. Two that leave together are answered together, and both ends wait for each other in
- * turn; one after the other, the next is made ready while the one before is being stored.
- */
-const HEAVY = 32;
+/** Round trips on the way at a time: one is being executed while others travel. What comes meanwhile makes up the next. */
+const MAX_FLIGHTS = 4;
 /** While there is no connection, events that come so close together (in ms) share their fate. */
 const GATHER_MS = 50;
 
@@ -44,8 +42,8 @@ interface Flight {
 }
 
 /**
- * What is on its way to Redis. Events that are published in one turn of the event loop travel together; what comes while two
- * round trips are on the way makes up the next. Nothing waits for a timer. Every event is settled by its deadline.
+ * What is on its way to Redis. Events that are published in one turn of the event loop travel together; what comes while all
+ * round trips are taken makes up the next. Nothing waits for a timer. Every event is settled by its deadline.
  */
 export class Outbox {
   readonly #options: OutboxOptions;
@@ -54,7 +52,6 @@ export class Outbox {
   /** The last flight of each stream, while it takes more. */
   readonly #boarding = new Map<string, Flight>();
   #flying = 0;
-  #heavy = false;
   /** This connection has sent the script as a whole: a hash that the server does not know would lose its place to what comes after. */
   #known = false;
   #number = 0;
@@ -93,7 +90,7 @@ export class Outbox {
 
   /** Sends what waits, as far as a connection is there and free. */
   send(): void {
-    while (this.#flying < MAX_FLIGHTS && !this.#heavy && this.#options.connection.up) {
+    while (this.#flying < MAX_FLIGHTS && this.#options.connection.up) {
       const flight = this.#queue.shift();
       if (!flight) break;
       if (this.#boarding.get(flight.stream) === flight) this.#boarding.delete(flight.stream);
@@ -151,41 +148,41 @@ export class Outbox {
     flight.settles.push(settle);
     flight.values.push(value);
     flight.bytes += value.length;
+    // The server stores the first of a large batch while the rest of it is still being encoded.
+    if (flight.events.length === MAX_BATCH) this.send();
   }
 
   async #fly(flight: Flight): Promise<void> {
-    const { connection, onStored, timeoutMs } = this.#options;
-    const { stream, field, values, since } = flight;
+    const { onStored, timeoutMs } = this.#options;
+    const { stream, values, since } = flight;
     const leftMs = Math.max(1, since + timeoutMs - Date.now());
     this.#flying++;
-    this.#heavy = values.length >= HEAVY;
     try {
-      let failed: readonly (number | string)[] = [];
-      const [first, second] = values as [string, string | undefined];
-      if (second === undefined) await connection.run((client) => client.xadd(stream, '*', field, first), leftMs);
-      else {
-        const whole = !this.#known;
-        this.#known = true;
-        const args = [field, ...values];
-        const reply = await connection.run((client) => publishScript.run(client, [stream], args, whole), leftMs);
-        failed = reply as (number | string)[];
-      }
-      this.#arrive();
+      const failed = await this.#store(flight, leftMs);
       onStored(stream, values.length - failed.length / 2);
       this.#land(flight, failed);
     } catch (error) {
-      this.#arrive();
       if (this.#closed || !isConnectionError(error)) this.#cancel(flight, error);
       else if (since + timeoutMs <= Date.now()) this.#cancel(flight, timedOut(timeoutMs));
       else this.#repeat(flight);
+    } finally {
+      this.#flying--;
+      this.send();
     }
-    this.send();
   }
 
-  #arrive(): void {
-    this.#flying--;
-    // Nothing else has left since.
-    this.#heavy = false;
+  /** Resolves with what was refused, in pairs: the place in the flight (from 1 on) and the error. */
+  async #store({ stream, field, values }: Flight, leftMs: number): Promise<readonly (number | string)[]> {
+    const { connection } = this.#options;
+    const [first, second] = values as [string, string | undefined];
+    if (second === undefined) {
+      await connection.run((client) => client.xadd(stream, '*', field, first), leftMs);
+      return [];
+    }
+    const whole = !this.#known;
+    this.#known = true;
+    const args = [field, ...values];
+    return (await connection.run((client) => publishScript.run(client, [stream], args, whole), leftMs)) as [];
   }
 
   #repeat(flight: Flight): void {
