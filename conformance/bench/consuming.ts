@@ -8,8 +8,6 @@ import { WARM_UP_GROUP } from './warm-up.ts';
 
 export interface ConsumeOptions extends SubjectOptions {
   readonly concurrency: number;
-  /** How many of the events that are there already a group of their own drains first. */
-  readonly warmUp?: number;
   /** An `async` handler. */
   readonly async?: true;
 }
@@ -19,7 +17,6 @@ const subscribe = (
   tally: Tally,
   { concurrency, async }: ConsumeOptions,
   group = 'bench',
-  from: 'earliest' | 'latest' = 'earliest',
 ): Promise<Subscription> =>
   kernel.subscribe(
     TYPE,
@@ -28,7 +25,7 @@ const subscribe = (
           tally.add(body);
         }
       : ({ body }) => tally.add(body),
-    { group, from, concurrency },
+    { group, from: 'earliest', concurrency },
   );
 
 /** Resolves when Redis has the acknowledgement of all that was handled, which is where the raw loop ends too. */
@@ -52,13 +49,6 @@ const consumer = (subject: Subject, tally: Tally, begin: () => Promise<unknown>)
   close: async () => void (await subject.kernel.stop()),
 });
 
-const drainFirst = async (subject: Subject, events: number, options: ConsumeOptions): Promise<void> => {
-  const tally = new Tally(events);
-  const draining = await subscribe(subject, tally, options, WARM_UP_GROUP);
-  await tally.complete;
-  await draining.unsubscribe();
-};
-
 /** Drains a backlog, measured from `subscribe` to the last acknowledgement. */
 export const drain =
   (bytes: number, options: ConsumeOptions): OpenPart =>
@@ -66,7 +56,10 @@ export const drain =
     const subject = await openSubject(url, options);
     const tally = new Tally(events);
     await inBatches(1000, 1)(subject.kernel, createBodies(bytes), events);
-    await drainFirst(subject, events, options);
+    const warmUp = new Tally(events);
+    const warming = await subscribe(subject, warmUp, options, WARM_UP_GROUP);
+    await warmUp.complete;
+    await warming.unsubscribe();
     return consumer(subject, tally, () => subscribe(subject, tally, options));
   };
 
@@ -75,8 +68,7 @@ const live =
   async ({ url, events }) => {
     const subject = await openSubject(url, options);
     const tally = createTally(events);
-    if (options.warmUp) await drainFirst(subject, options.warmUp, options);
-    await subscribe(subject, tally, options, 'bench', 'latest');
+    await subscribe(subject, tally, options);
     return consumer(subject, tally, async () => {});
   };
 

@@ -3,8 +3,6 @@ export const MEASURES = {
   rate: { title: 'events/s', better: 'higher' },
   p50: { title: 'p50 µs', better: 'lower' },
   p99: { title: 'p99 µs', better: 'lower' },
-  /** The p50 of the last fifth of a run: a consumer that falls behind shows here. */
-  late: { title: 'late p50 µs', better: 'lower' },
 } as const;
 
 export type Measure = keyof typeof MEASURES;

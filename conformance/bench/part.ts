@@ -23,6 +23,6 @@ export type OpenPart = (lab: Lab) => Promise<Part>;
 /** One way to do the work of a case. */
 export interface Variant {
   readonly name: string;
-  /** By role, opened in this order; the measured work begins when all are open. Each runs in a process of its own. */
+  /** By role, opened in this order: what consumes comes before what produces. Each runs in a process of its own. */
   readonly parts: Readonly<Record<string, OpenPart>>;
 }

@@ -1,6 +1,6 @@
 import { type BenchBody, bodyOf, createBodies, TYPE } from './body.ts';
 import { now } from './clock.ts';
-import { pace } from './pace.ts';
+import { inPace, type Pace } from './pace.ts';
 import type { OpenPart } from './part.ts';
 import { type BenchKernel, openSubject, type SubjectOptions } from './subject.ts';
 import { expectCount } from './tally.ts';
@@ -33,16 +33,11 @@ export interface PublishingOptions extends SubjectOptions {
 }
 
 const publisher =
-  (
-    publish: Publish,
-    bytes: number,
-    { warmUp = 0, ...options }: PublishingOptions = {},
-    publishWarmUp = publish,
-  ): OpenPart =>
+  (publish: Publish, bytes: number, { warmUp = 0, ...options }: PublishingOptions = {}): OpenPart =>
   async ({ url, events }) => {
     const { kernel, topic } = await openSubject(url, options);
     const bodies = createBodies(bytes);
-    await publishWarmUp(kernel, bodies, warmUp);
+    await publish(kernel, bodies, warmUp);
     return {
       run: (count) => publish(kernel, bodies, count),
       verify: async () => expectCount('Entries of our topic', (await topic()).stored, events + warmUp),
@@ -54,25 +49,20 @@ const publisher =
 export const publishBatches = (size: number, inFlight: number, bytes: number, options?: PublishingOptions): OpenPart =>
   publisher(inBatches(size, inFlight), bytes, options);
 
-const byCallers =
-  (callers: number): Publish =>
-  (kernel, bodies, events) =>
-    inLanes(callers, events, (index) => kernel.publish(TYPE, bodyOf(bodies, index)));
-
 /** So many callers, each of which awaits one `publish` after the other. */
 export const publishEach = (callers: number, bytes: number, options?: PublishingOptions): OpenPart =>
-  publisher(byCallers(callers), bytes, options);
+  publisher(
+    (kernel, bodies, events) => inLanes(callers, events, (index) => kernel.publish(TYPE, bodyOf(bodies, index))),
+    bytes,
+    options,
+  );
 
-const paced =
-  (perSecond: number): Publish =>
-  async (kernel, bodies, events) => {
+/** A `publish` at a time, at this pace, not waiting for the one before. */
+export const publishPaced = (pace: Pace, bytes: number): OpenPart =>
+  publisher(async (kernel, bodies, events) => {
     const published: Promise<unknown>[] = [];
-    await pace(perSecond, events, (index) => {
+    await inPace(pace, events, (index) => {
       published.push(kernel.publish(TYPE, { ...bodyOf(bodies, index), sentAt: now() }));
     });
     await Promise.all(published);
-  };
-
-/** A `publish` at a time, so many a second, not waiting for the one before. The warm-up takes no time to breathe. */
-export const publishPaced = (perSecond: number, bytes: number, options?: PublishingOptions): OpenPart =>
-  publisher(paced(perSecond), bytes, options, byCallers(1));
+  }, bytes);

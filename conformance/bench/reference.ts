@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { Redis } from 'ioredis';
 import { type BenchBody, bodyOf, createBodies, TYPE } from './body.ts';
 import { now } from './clock.ts';
-import { pace } from './pace.ts';
+import { inPace, type Pace } from './pace.ts';
 import type { OpenPart } from './part.ts';
 import { expectCount, Tally, TimedTally } from './tally.ts';
 import { WARM_UP_GROUP } from './warm-up.ts';
@@ -27,11 +27,11 @@ const connect = async (url: string): Promise<Redis> => {
 type Publish = (redis: Redis, bodies: readonly BenchBody[], events: number) => Promise<void>;
 
 const publisher =
-  (publish: Publish, bytes: number, warmUp = 0, publishWarmUp = publish): OpenPart =>
+  (publish: Publish, bytes: number, warmUp = 0): OpenPart =>
   async ({ url, events }) => {
     const redis = await connect(url);
     const bodies = createBodies(bytes);
-    await publishWarmUp(redis, bodies, warmUp);
+    await publish(redis, bodies, warmUp);
     return {
       run: (count) => publish(redis, bodies, count),
       verify: async () => expectCount('Entries of the raw stream', await redis.xlen(KEY), events + warmUp),
@@ -58,20 +58,16 @@ const addEach: Publish = async (redis, bodies, events) => {
 /** One XADD after the other, each awaited. */
 export const rawSequence = (bytes: number, warmUp = 0): OpenPart => publisher(addEach, bytes, warmUp);
 
-const addPaced =
-  (perSecond: number): Publish =>
-  async (redis, bodies, events) => {
+/** An XADD at a time, at this pace, sent at once. */
+export const rawPaced = (pace: Pace, bytes: number): OpenPart =>
+  publisher(async (redis, bodies, events) => {
     const replies: Promise<unknown>[] = [];
-    await pace(perSecond, events, (index) => {
+    await inPace(pace, events, (index) => {
       const body = { ...bodyOf(bodies, index), sentAt: now() };
       replies.push(redis.xadd(KEY, '*', 'data', envelope(body)));
     });
     await Promise.all(replies);
-  };
-
-/** An XADD at a time, so many a second, sent at once. */
-export const rawPaced = (perSecond: number, bytes: number, warmUp = 0): OpenPart =>
-  publisher(addPaced(perSecond), bytes, warmUp, addEach);
+  }, bytes);
 
 type Reply = [stream: string, entries: [id: string, fields: string[]][]][] | null;
 
@@ -96,25 +92,17 @@ const read = async (
   }
 };
 
-interface Reading {
-  readonly createTally: (events: number) => Tally;
-  /** Stores the backlog that is drained, where it does not wait for a producer. */
-  readonly backlogBytes?: number;
-  /** How many of the entries that are there already a group of their own drains first. */
-  readonly warmUp?: number;
-}
-
 const reader =
-  ({ createTally, backlogBytes, warmUp = 0 }: Reading): OpenPart =>
+  (createTally: (events: number) => Tally, backlogBytes?: number): OpenPart =>
   async ({ url, events }) => {
     const redis = await connect(url);
     const tally = createTally(events);
-    await redis.xgroup('CREATE', KEY, GROUP, '$', 'MKSTREAM');
-    if (backlogBytes) await addPages(redis, createBodies(backlogBytes), events);
-    if (backlogBytes || warmUp) {
-      const warming = createTally(warmUp || events);
+    await redis.xgroup('CREATE', KEY, GROUP, '0', 'MKSTREAM');
+    if (backlogBytes) {
+      await addPages(redis, createBodies(backlogBytes), events);
       await redis.xgroup('CREATE', KEY, WARM_UP_GROUP, '0');
-      await read(redis, WARM_UP_GROUP, warmUp || events, false, (body) => warming.add(body));
+      const warmUp = createTally(events);
+      await read(redis, WARM_UP_GROUP, events, false, (body) => warmUp.add(body));
     }
     return {
       async run(count) {
@@ -131,11 +119,10 @@ const reader =
   };
 
 /** R1c: drains a backlog. */
-export const rawDrain = (bytes: number): OpenPart =>
-  reader({ createTally: (events) => new Tally(events), backlogBytes: bytes });
+export const rawDrain = (bytes: number): OpenPart => reader((events) => new Tally(events), bytes);
 
 /** R1c on a live stream: the same loop with BLOCK. */
-export const rawLive: OpenPart = reader({ createTally: (events) => new Tally(events) });
+export const rawLive: OpenPart = reader((events) => new Tally(events));
 
 /** The same, noting latencies. */
-export const rawTimed = (warmUp = 0): OpenPart => reader({ createTally: (events) => new TimedTally(events), warmUp });
+export const rawTimed: OpenPart = reader((events) => new TimedTally(events));

@@ -2,6 +2,7 @@ import { type BenchBody, seqTotal } from './body.ts';
 import { now } from './clock.ts';
 import type { Figures } from './part.ts';
 import { quantile } from './statistics.ts';
+import { WARM_UP_SHARE } from './warm-up.ts';
 
 /** Counts what a handler saw, the same for us and for the references. */
 export class Tally {
@@ -38,7 +39,7 @@ export class Tally {
   }
 }
 
-/** Notes also how long each event was on its way, in µs. */
+/** Notes also how long each event was on its way, in µs. Judges the last fifth: what falls behind shows there. */
 export class TimedTally extends Tally {
   readonly #latencies: Float64Array;
 
@@ -53,8 +54,8 @@ export class TimedTally extends Tally {
   }
 
   override figures(): Figures {
-    const all = this.#latencies;
-    return { p50: quantile(all, 0.5), p99: quantile(all, 0.99), late: quantile(all.subarray(all.length * 0.8), 0.5) };
+    const judged = this.#latencies.subarray(this.#latencies.length * WARM_UP_SHARE);
+    return { p50: quantile(judged, 0.5), p99: quantile(judged, 0.99) };
   }
 }
 

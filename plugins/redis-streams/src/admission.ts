@@ -14,18 +14,43 @@ export interface Bundle {
   readonly page: Page;
 }
 
-/** Gives entries to the members of a feed that have free slots, and takes the slots. What nobody can take goes back, for others. */
-export const admit = async (
+/** Reads again as bytes what was perhaps damaged when it was read as text. */
+const reread = (
+  { stream }: Feed,
+  commands: Connection,
+  entries: readonly (RawEntry | Taken)[],
+  payloads: readonly Payload[],
+): Promise<readonly Payload[]> =>
+  Promise.all(
+    entries.map(([id], index) => {
+      const payload = payloads[index] as Payload;
+      return isSuspect(payload) ? readBytes(commands, stream, id, payload) : payload;
+    }),
+  );
+
+/**
+ * Gives entries to the members of a feed that have free slots, and takes the slots. What nobody can take goes back, for others.
+ * At once, but for entries that have to be read again.
+ */
+export const admit = (
   feed: Feed,
   commands: Connection,
   entries: readonly (RawEntry | Taken)[],
   into: Bundle[],
-): Promise<void> => {
-  const payloads: Payload[] = [];
-  for (const [id, fields] of entries) {
-    const payload = payloadOf(fields);
-    payloads.push(isSuspect(payload) ? await readBytes(commands, feed.stream, id, payload) : payload);
-  }
+): Promise<void> | undefined => {
+  const payloads = entries.map(([, fields]) => payloadOf(fields));
+  if (payloads.some(isSuspect))
+    return reread(feed, commands, entries, payloads).then((read) => seat(feed, entries, read, into));
+  seat(feed, entries, payloads, into);
+  return undefined;
+};
+
+const seat = (
+  feed: Feed,
+  entries: readonly (RawEntry | Taken)[],
+  payloads: readonly Payload[],
+  into: Bundle[],
+): void => {
   let index = 0;
   for (const member of feed.members) {
     const end = Math.min(entries.length, index + member.free);

@@ -190,29 +190,32 @@ export class Feed {
   async #flush(): Promise<void> {
     const { commands } = this.#options;
     while ((this.#acks.length > 0 || this.#failures.length > 0) && !commands.closed) {
-      if (!(await commands.ready(Date.now() + 1000))) continue;
+      if (!commands.up && !(await commands.ready(Date.now() + 1000))) continue;
       const acks = this.#acks.splice(0, MAX_IDS);
       const failures = this.#failures.splice(0, MAX_IDS);
       this.#acking = acks;
       this.#failing = failures;
-      const [acked, failed] = await Promise.allSettled([this.#sendAcks(acks), this.#sendFailures(failures)]);
-      if (acked.status === 'rejected' && passes(acked.reason)) this.#acks.unshift(...acks);
-      if (failed.status === 'rejected' && passes(failed.reason)) this.#failures.unshift(...failures);
+      // Both at once, and nothing for what there is none of: mostly there are only acknowledgements.
+      const acking = acks.length > 0 ? outcomeOf(this.#sendAcks(acks)) : undefined;
+      const failing = failures.length > 0 ? outcomeOf(this.#sendFailures(failures)) : undefined;
+      const acked = acking && (await acking);
+      const failed = failing && (await failing);
+      if (acked && passes(acked.reason)) this.#acks.unshift(...acks);
+      if (failed && passes(failed.reason)) this.#failures.unshift(...failures);
       this.#acking = [];
       this.#failing = [];
-      for (const outcome of [acked, failed]) if (outcome.status === 'rejected') await this.#mend(outcome.reason);
+      for (const outcome of [acked, failed]) if (outcome) await this.#mend(outcome.reason);
     }
     this.#flushing = undefined;
   }
 
-  async #sendAcks(ids: readonly string[]): Promise<void> {
+  #sendAcks(ids: readonly string[]): Promise<unknown> {
     const { group, commands } = this.#options;
-    if (ids.length > 0) await commands.run((client) => client.xack(this.stream, group, ...ids));
+    return commands.run((client) => client.xack(this.stream, group, ...ids));
   }
 
   async #sendFailures(failures: readonly Failure[]): Promise<void> {
     const { group, consumer, commands, onDue } = this.#options;
-    if (failures.length === 0) return;
     const args = [group, consumer, PARKED, this.mark, ...failures.flatMap(({ id, delayMs }) => [id, delayMs])];
     await commands.run((client) => failScript.run(client, [this.stream, this.retries], args));
     onDue(Math.min(...failures.map(({ delayMs }) => delayMs)));
@@ -224,6 +227,13 @@ export class Feed {
     else if (!isConnectionError(reason)) this.#options.onError(reason);
   }
 }
+
+/** Resolves with why it failed, or with nothing. */
+const outcomeOf = (work: Promise<unknown>): Promise<{ readonly reason: unknown } | undefined> =>
+  work.then(
+    () => undefined,
+    (reason: unknown) => ({ reason }),
+  );
 
 const isFull = (reason: unknown): boolean => isReply(reason, 'OOM') || isReply(reason, 'MISCONF');
 

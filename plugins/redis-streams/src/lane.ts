@@ -195,25 +195,34 @@ export class Lane {
     return bundles;
   }
 
-  /** One step: recover, take over, or read; whatever is the first to give something. */
-  async #look(into: Bundle[]): Promise<void> {
-    const { commands, blockMs } = this.#options;
+  /** One step: connect, recover and take over, or read; whatever is the first to give something. */
+  #look(into: Bundle[]): Promise<void> | undefined {
+    const { commands } = this.#options;
     const { connection } = this.#reader;
     if (connection.closed || commands.closed) this.#running = false;
-    if (!this.#running) return;
-    if (!connection.up || !commands.up) {
-      await Promise.all([connection.ready(Date.now() + 1000), commands.ready(Date.now() + 1000)]);
-      return;
-    }
+    if (!this.#running) return undefined;
+    if (!connection.up || !commands.up) return this.#connected();
+    const claims = Date.now() >= this.#claimAt || (this.#owed && this.#hasFree());
+    return this.#recover || claims ? this.#takeOver(into, claims) : this.#read(into);
+  }
+
+  async #connected(): Promise<void> {
+    const deadline = Date.now() + 1000;
+    await Promise.all([this.#reader.connection.ready(deadline), this.#options.commands.ready(deadline)]);
+  }
+
+  async #takeOver(into: Bundle[], claims: boolean): Promise<void> {
     if (this.#recover) await this.#recoverLost(into);
-    if (into.length === 0 && (Date.now() >= this.#claimAt || (this.#owed && this.#hasFree()))) await this.#claim(into);
-    if (into.length > 0) return;
+    if (into.length === 0 && claims) await this.#claim(into);
+    if (into.length === 0) await this.#read(into);
+  }
+
+  #read(into: Bundle[]): Promise<void> {
     const subscribed = [...this.feeds.values()].filter((feed) => feed.members.size > 0);
     const feeds = subscribed.filter((feed) => feed.slots() > 0);
-    const waitMs = Math.max(1, Math.ceil(Math.min(blockMs, this.#claimAt - Date.now())));
+    const waitMs = Math.max(1, Math.ceil(Math.min(this.#options.blockMs, this.#claimAt - Date.now())));
     this.#wakeup.starved = feeds.length < subscribed.length;
-    if (feeds.length === 0) await this.#wakeup.slot(waitMs);
-    else await this.#reader.read(feeds, waitMs, into);
+    return feeds.length === 0 ? this.#wakeup.slot(waitMs) : this.#reader.read(feeds, waitMs, into);
   }
 
   async #recoverLost(into: Bundle[]): Promise<void> {

@@ -158,7 +158,8 @@ export class Outbox {
     const leftMs = Math.max(1, since + timeoutMs - Date.now());
     this.#flying++;
     try {
-      const failed = await this.#store(flight, leftMs);
+      const reply = await this.#store(flight, leftMs);
+      const failed: readonly (number | string)[] = Array.isArray(reply) ? reply : [];
       onStored(stream, values.length - failed.length / 2);
       this.#land(flight, failed);
     } catch (error) {
@@ -171,18 +172,15 @@ export class Outbox {
     }
   }
 
-  /** Resolves with what was refused, in pairs: the place in the flight (from 1 on) and the error. */
-  async #store({ stream, field, values }: Flight, leftMs: number): Promise<readonly (number | string)[]> {
+  /** Resolves with what was refused, in pairs: the place in the flight (from 1 on) and the error. One alone gives its id. */
+  #store({ stream, field, values }: Flight, leftMs: number): Promise<unknown> {
     const { connection } = this.#options;
     const [first, second] = values as [string, string | undefined];
-    if (second === undefined) {
-      await connection.run((client) => client.xadd(stream, '*', field, first), leftMs);
-      return [];
-    }
+    if (second === undefined) return connection.run((client) => client.xadd(stream, '*', field, first), leftMs);
     const whole = !this.#known;
     this.#known = true;
     const args = [field, ...values];
-    return (await connection.run((client) => publishScript.run(client, [stream], args, whole), leftMs)) as [];
+    return connection.run((client) => publishScript.run(client, [stream], args, whole), leftMs);
   }
 
   #repeat(flight: Flight): void {

@@ -8,7 +8,9 @@ import type { LaneOptions } from './lane.ts';
 /** The most entries of one reply for one stream: more would live longer, and cost the garbage collector more than they save. */
 const MAX_COUNT = 200;
 
-type Reply = readonly [stream: string, entries: readonly RawEntry[]][] | null;
+type Streams = readonly [stream: string, entries: readonly RawEntry[]][];
+type Reply = Streams | null;
+type Read = (client: Redis) => Promise<Reply>;
 
 /** The blocking connection of a lane, and what it reads. */
 export class Reader {
@@ -43,8 +45,20 @@ export class Reader {
   async read(feeds: readonly Feed[], blockMs: number, into: Bundle[]): Promise<void> {
     // Where members have fewer slots than feeds, one reply over all feeds could overfill them: look first, then read one by one.
     const count = Math.min(MAX_COUNT, ...feeds.map((feed) => feed.share()));
-    if (count > 0) await this.#readAll(feeds, count, blockMs, into);
-    else await this.#readScouted(feeds, blockMs, into);
+    const command = count > 0 ? this.#group(feeds, ['COUNT', count, 'BLOCK', blockMs]) : this.#scout(feeds, blockMs);
+    this.#blocked = true;
+    try {
+      const reply = await this.connection.run(command, blockMs + this.#options.timeoutMs);
+      this.answeredAt = Date.now();
+      if (!reply) return;
+      if (count === 0) await this.#fetch(feeds, reply, into);
+      else {
+        const admitting = this.#admit(feeds, reply, into);
+        if (admitting) await admitting;
+      }
+    } finally {
+      this.#blocked = false;
+    }
   }
 
   /** Ends a blocking read early. Where the server does not allow it, the read ends by itself a little later. */
@@ -68,68 +82,47 @@ export class Reader {
     }
   }
 
-  async #readAll(feeds: readonly Feed[], count: number, blockMs: number, into: Bundle[]): Promise<void> {
+  #group(feeds: readonly Feed[], options: readonly (string | number)[]): Read {
     const { group, consumer } = this.#options;
-    const streams = feeds.map((feed) => feed.stream);
-    const from = streams.map(() => '>');
-    const reply = await this.#block(blockMs, (client) => {
-      const args = ['COUNT', count, 'BLOCK', blockMs, 'STREAMS', ...streams, ...from] as const;
-      return client.xreadgroup(
-        'GROUP',
-        group,
-        consumer,
-        ...(args as unknown as ['STREAMS', ...string[]]),
-      ) as Promise<Reply>;
-    });
-    await this.#admit(feeds, reply, into);
+    const args = [...options, 'STREAMS', ...feeds.map((feed) => feed.stream), ...feeds.map(() => '>')];
+    return (client) =>
+      client.xreadgroup('GROUP', group, consumer, ...(args as ['STREAMS', ...string[]])) as Promise<Reply>;
   }
 
-  async #readScouted(feeds: readonly Feed[], blockMs: number, into: Bundle[]): Promise<void> {
-    const { group, consumer } = this.#options;
-    const streams = feeds.map((feed) => feed.stream);
-    const from = feeds.map((feed) => feed.cursor);
-    const seen = await this.#block(blockMs, (client) => {
-      const args = client.xread('COUNT', 1, 'BLOCK', blockMs, 'STREAMS', ...streams, ...from);
-      return args as unknown as Promise<Reply>;
-    });
-    if (!seen) return;
+  /** Waits for entries, and leaves them where they are. */
+  #scout(feeds: readonly Feed[], blockMs: number): Read {
+    const from = feeds.flatMap((feed) => feed.stream).concat(feeds.map((feed) => feed.cursor));
+    return (client) => client.xread('COUNT', 1, 'BLOCK', blockMs, 'STREAMS', ...from) as Promise<Reply>;
+  }
+
+  /** Reads the feeds that have something, one by one, each within its free slots. */
+  async #fetch(feeds: readonly Feed[], seen: Streams, into: Bundle[]): Promise<void> {
     this.#turn++;
     for (let i = 0; i < seen.length; i++) {
       const [stream, [first]] = seen[(i + this.#turn) % seen.length] as [string, [RawEntry]];
       const feed = feeds.find((candidate) => candidate.stream === stream);
       const count = Math.min(MAX_COUNT, feed?.slots() ?? 0);
       if (!feed || count === 0) continue;
-      const reply = await this.connection.run(
-        (client) =>
-          client.xreadgroup('GROUP', group, consumer, 'COUNT', count, 'STREAMS', stream, '>') as Promise<Reply>,
-      );
+      const reply = await this.connection.run(this.#group([feed], ['COUNT', count]));
       if (reply) await this.#admit([feed], reply, into);
       // Others of the group were faster, and what they took must not wake us again.
       else feed.cursor = first[0];
     }
   }
 
-  async #block(blockMs: number, read: (client: Redis) => Promise<Reply>): Promise<Reply> {
-    this.#blocked = true;
-    try {
-      const reply = await this.connection.run(read, blockMs + this.#options.timeoutMs);
-      this.answeredAt = Date.now();
-      return reply;
-    } finally {
-      this.#blocked = false;
-    }
-  }
-
-  async #admit(feeds: readonly Feed[], reply: Reply, into: Bundle[]): Promise<void> {
-    if (!reply) return;
+  #admit(feeds: readonly Feed[], reply: Streams, into: Bundle[]): Promise<void> | undefined {
     this.receivedAt = this.answeredAt;
+    let reading: Promise<void> | undefined;
     for (const [stream, entries] of reply) {
       const feed = feeds.find((candidate) => candidate.stream === stream);
       const last = entries.at(-1);
       if (!feed || !last) continue;
       feed.cursor = last[0];
-      await admit(feed, this.#options.commands, entries, into);
+      const admitting = (): Promise<void> | undefined => admit(feed, this.#options.commands, entries, into);
+      // One after the other: what is not admitted by the time that one of them fails never will be.
+      reading = reading ? reading.then(admitting) : admitting();
     }
+    return reading;
   }
 
   #identify(): void {
