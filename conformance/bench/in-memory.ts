@@ -6,6 +6,7 @@ import { type BenchBody, type BenchEvents, bodyOf, createBodies, TYPE } from './
 import type { OpenPart } from './part.ts';
 import type { BenchKernel } from './subject.ts';
 import { Tally } from './tally.ts';
+import { WARM_UP } from './warm-up.ts';
 
 const BYTES = 200;
 
@@ -36,17 +37,21 @@ interface Bus {
 const local =
   (open: (handlers: readonly Handle[]) => Promise<Bus>, { handlers = 1, async }: LocalOptions = {}): OpenPart =>
   async ({ events }) => {
-    const tallies = Array.from({ length: handlers }, () => new Tally(events));
+    const tallies = Array.from({ length: handlers }, () => new Tally(WARM_UP + events));
     const bodies = createBodies(BYTES);
     const bus = await open(
       tallies.map((tally) => (async ? async (body: BenchBody) => tally.add(body) : (body) => tally.add(body))),
     );
+    const send = async (from: number, to: number): Promise<void> => {
+      for (let index = from; index < to; index++) {
+        const sent = bus.send(bodyOf(bodies, index), index);
+        if (sent) await sent;
+      }
+    };
+    await send(0, WARM_UP);
     return {
       async run(count) {
-        for (let index = 0; index < count; index++) {
-          const sent = bus.send(bodyOf(bodies, index), index);
-          if (sent) await sent;
-        }
+        await send(WARM_UP, WARM_UP + count);
         await Promise.all(tallies.map(({ complete }) => complete));
       },
       verify: async () => tallies.forEach((tally) => void tally.verify()),

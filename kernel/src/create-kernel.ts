@@ -136,14 +136,18 @@ export const createKernel = <Events extends { [K in keyof Events]: unknown } = E
   /** The end of the publish path: each event to its transport. */
   const toTransports: Path<OutgoingEvent> = (batch, settle) => {
     const name = batch[0]?.transport;
-    const others = batch.filter((event) => event.transport !== name);
-    const own = others.length ? batch.filter((event) => event.transport === name) : batch;
+    const mixed = batch.some((event) => event.transport !== name);
+    const own = mixed ? batch.filter((event) => event.transport === name) : batch;
     try {
       transportOf(name).publish(own, settle);
     } catch (thrown) {
       for (const event of own) settle(event, asReason(thrown));
     }
-    if (others.length) toTransports(others, settle);
+    if (mixed)
+      toTransports(
+        batch.filter((event) => event.transport !== name),
+        settle,
+      );
   };
 
   const start = async (): Promise<unknown> => {

@@ -7,6 +7,8 @@ import type { Partition, Shared } from './partition.ts';
 import { Window } from './window.ts';
 
 const MAX_REDELIVER_MS = 30_000;
+/** How many events that come one by one go to the same consumer while it has free slots: to change for each costs more than it does good. */
+const TURN = 16;
 /** How long events may wait for a consumer before that is a problem. */
 const WAIT_MS = 60_000;
 
@@ -21,7 +23,9 @@ export class Group implements Task {
   readonly #again = new Window<MemoryDelivery>();
   readonly #consumers: Consumer[] = [];
   readonly #shared: Shared;
+  /** Index of the consumer whose turn it is, and for how many events more. */
   #turn = 0;
+  #stay = 0;
   #newFirst = false;
   #unsettled = 0;
   #delayed = 0;
@@ -74,7 +78,7 @@ export class Group implements Task {
   run(): void {
     const due = this.lag + this.#again.length;
     if (due === 0) return;
-    const consumer = this.#next();
+    const consumer = this.#next(due);
     if (!consumer) {
       for (const busy of this.#consumers) busy.behind.add(this);
       return;
@@ -122,7 +126,10 @@ export class Group implements Task {
     this.#shared.dispatcher.add(this);
   }
 
-  #next(): Consumer | undefined {
+  #next(due: number): Consumer | undefined {
+    const current = this.#consumers[this.#turn];
+    if (due === 1 && this.#stay-- > 0 && current && current.free > 0) return current;
+    this.#stay = TURN;
     for (let tried = 0; tried < this.#consumers.length; tried++) {
       this.#turn = (this.#turn + 1) % this.#consumers.length;
       const consumer = this.#consumers[this.#turn] as Consumer;
