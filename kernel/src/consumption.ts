@@ -4,9 +4,10 @@ import { drained } from './deadline.ts';
 import type { Delivery } from './delivery.ts';
 import { aborted, fail, isEventsError } from './error.ts';
 import { createGroup, type Group } from './group.ts';
-import { compose, type Layer, type Path, type Settle } from './path.ts';
+import { compose, filter, type Layer, type Path, type Settle } from './path.ts';
 import { checkPattern } from './pattern.ts';
 import { createSession, type Session } from './session.ts';
+import { onAbort } from './signal.ts';
 import { checkTopic, type Topics } from './topic.ts';
 import type { From } from './transport.ts';
 import type { AnyHandler } from './worker.ts';
@@ -52,7 +53,10 @@ interface Entry {
   readonly pattern: string;
   readonly group: string;
   readonly handler: AnyHandler;
-  readonly options: SubscribeOptions;
+  readonly from: From;
+  readonly concurrency: number;
+  readonly transport: string | undefined;
+  readonly partitions: readonly number[] | undefined;
   session?: Session | undefined;
   /** Takes the handler out of its group. */
   remove?: () => () => number;
@@ -65,22 +69,14 @@ export const createConsumption = (core: Core): Consumption => {
   let running = false;
   let path: Path<Delivery> = () => fail('EVENTS_NOT_RUNNING', 'The kernel is not running: deliver after start().');
 
-  const decode: Layer<Delivery> = (next) => (batch, settle) => {
-    // A copy only where it is needed: mostly everything can be decoded.
-    let decoded: Delivery[] | undefined;
-    for (let index = 0; index < batch.length; index++) {
-      const delivery = batch[index] as Delivery;
-      try {
-        delivery.envelope ??= codec.decode(delivery.payload);
-        decoded?.push(delivery);
-      } catch (thrown) {
-        decoded ??= batch.slice(0, index);
-        settle(delivery, isEventsError(thrown) ? thrown : undecodable('the codec cannot read it', thrown));
-      }
+  const decode = filter<Delivery>((delivery) => {
+    try {
+      delivery.envelope ??= codec.decode(delivery.payload);
+    } catch (thrown) {
+      throw isEventsError(thrown) ? thrown : undecodable('the codec cannot read it', thrown);
     }
-    if (!decoded) next(batch, settle);
-    else if (decoded.length) next(decoded, settle);
-  };
+    return true;
+  });
 
   const sessionOf = (name: string, transport: string, group: string, handlers: Group): Session =>
     createSession(core, (batch, settle) => path(batch, settle), name, transport, group, handlers);
@@ -102,9 +98,8 @@ export const createConsumption = (core: Core): Consumption => {
   };
 
   const open = async (entry: Entry): Promise<void> => {
-    const { pattern, group, handler, options } = entry;
-    const { from = 'latest', concurrency = 1, partitions } = options;
-    const transport = transportOf(options.transport);
+    const { pattern, group, handler, from, concurrency, partitions } = entry;
+    const transport = transportOf(entry.transport);
     // Without groups every subscription gets every event, so each has handlers of its own.
     const scope = `${transport.name} ${group}`;
     const handlers = (transport.capabilities.groups && groups.get(scope)) || createGroup(core);
@@ -129,8 +124,15 @@ export const createConsumption = (core: Core): Consumption => {
 
   return {
     decode,
-    async subscribe(pattern, handler, options = {}) {
-      const { group = service, concurrency = 1, signal } = options;
+    async subscribe(pattern, handler, options) {
+      const {
+        group = service,
+        from = 'latest',
+        concurrency = 1,
+        transport,
+        partitions,
+        signal,
+      }: SubscribeOptions = Object(options);
       checkPattern(pattern);
       checkTopic(group);
       if (typeof handler !== 'function' || !Number.isInteger(concurrency) || concurrency < 1)
@@ -139,21 +141,20 @@ export const createConsumption = (core: Core): Consumption => {
           `subscribe(${pattern}) takes a function, and a whole number from 1 on as \`concurrency\`.`,
         );
       if (signal?.aborted) throw aborted(`Subscribing to ${pattern}`, signal);
-      const entry: Entry = { pattern, group, handler, options };
+      const entry: Entry = { pattern, group, handler, from, concurrency, transport, partitions };
       let ending: Promise<void> | undefined;
-      const end = async (deadline: number): Promise<void> => {
-        signal?.removeEventListener('abort', abort);
-        const transport = entry.session?.transport;
-        await close(entry, deadline);
+      const end = async (timeoutMs: number): Promise<void> => {
+        ignore?.();
+        const { session } = entry;
+        await close(entry, Date.now() + timeoutMs);
         entries.delete(entry);
-        if (transport !== undefined) emit('unsubscribed', { pattern, group, transport });
+        if (session) emit('unsubscribed', { pattern, group, transport: session.transport });
       };
       const unsubscribe = (timeoutMs = 10_000): Promise<void> => {
-        ending ??= end(Date.now() + timeoutMs);
+        ending ??= end(timeoutMs);
         return ending;
       };
-      const abort = (): unknown => unsubscribe();
-      signal?.addEventListener('abort', abort);
+      const ignore = signal && onAbort(signal, () => unsubscribe());
       entries.add(entry);
       try {
         if (running) await open(entry);

@@ -1,8 +1,8 @@
-import type { Codec } from './codec.ts';
 import type { Context } from './context.ts';
 import type { Envelope } from './envelope.ts';
 import type { Emit } from './lifecycle.ts';
 import type { Logger } from './logger.ts';
+import type { EventSource } from './outgoing-event.ts';
 import type { TopicStrategy } from './topic.ts';
 import type { Transport } from './transport.ts';
 
@@ -16,10 +16,7 @@ interface Counts {
 }
 
 /** What the parts of one kernel share. */
-export interface Core {
-  readonly service: string;
-  readonly originPrefix: string | undefined;
-  readonly codec: Codec;
+export interface Core extends EventSource {
   readonly logger: Logger;
   readonly topics: TopicStrategy;
   readonly context: Context;
@@ -27,7 +24,7 @@ export interface Core {
   /** The transport of that name, or the first one used; throws `EVENTS_NO_TRANSPORT`. */
   readonly transportOf: (name?: string) => Transport;
   /** Does `work` until `deadline` (ms since the epoch) and goes on whatever comes of it: a failure is logged. */
-  readonly attempt: (what: string, deadline: number, work: () => unknown) => Promise<void>;
+  readonly attempt: (what: string, deadline: number, work: () => unknown) => Promise<unknown>;
   /** Whether an event comes from an origin that this service sees. */
   readonly sees: (event: Envelope) => boolean;
   readonly startTimeoutMs: number;

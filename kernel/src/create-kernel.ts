@@ -3,16 +3,17 @@ import { jsonCodec } from './codec.ts';
 import { createConsumption } from './consumption.ts';
 import { createContext } from './context.ts';
 import type { Core } from './core.ts';
-import { drained, finish } from './deadline.ts';
+import { drained, finish, shares } from './deadline.ts';
 import { aborted, fail } from './error.ts';
 import type { EventMap } from './event-map.ts';
 import type { Feature } from './feature.ts';
+import { createIds } from './id.ts';
 import type { EventBus, Health, Kernel, KernelOptions, StopReport } from './kernel.ts';
 import type { LifecycleEvents, On } from './lifecycle.ts';
 import { consoleLogger } from './logger.ts';
 import { CONSUME_STAGES, type Middleware, PUBLISH_STAGES } from './middleware.ts';
 import type { OutgoingEvent } from './outgoing-event.ts';
-import { type Awaitable, asReason, compose, type Path } from './path.ts';
+import { type Awaitable, compose, type Path, pass } from './path.ts';
 import { checkType } from './pattern.ts';
 import { createPublisher } from './publisher.ts';
 import { checkTopic, firstSegment } from './topic.ts';
@@ -34,19 +35,22 @@ export const createKernel = <Events extends { [K in keyof Events]: unknown } = E
     logger = consoleLogger,
     codec = jsonCodec(),
     topics = firstSegment,
-  } = options;
-  const { propagate = true, startTimeoutMs = 30_000, stopTimeoutMs = 10_000, stallMs = 60_000 } = options;
+    propagate = true,
+    startTimeoutMs = 30_000,
+    stopTimeoutMs = 10_000,
+    stallMs = 60_000,
+  }: KernelOptions = Object(options);
   checkTopic(service);
   if (originPrefix) checkType(originPrefix);
 
   const transports = new Map<string, Transport>();
   const middlewares = new Map<string, Middleware>();
   const features = new Map<string, Feature>();
-  const plugins: Record<string, Map<string, Plugin>> = {
-    transport: transports,
-    middleware: middlewares,
-    feature: features,
-  };
+  const plugins = new Map<string, Map<string, Plugin>>([
+    ['transport', transports],
+    ['middleware', middlewares],
+    ['feature', features],
+  ]);
   const startTasks: (() => Awaitable<void>)[] = [];
   const stopTasks: ((deadline: number) => Awaitable<void>)[] = [];
   let state: 'new' | 'starting' | 'running' | 'stopping' = 'new';
@@ -68,24 +72,23 @@ export const createKernel = <Events extends { [K in keyof Events]: unknown } = E
     return () => off(type, safe);
   }) as On;
 
-  const transportOf = (name?: string): Transport => {
-    const [first] = transports.keys();
-    return (
-      transports.get(name ?? first ?? '') ??
-      fail('EVENTS_NO_TRANSPORT', `There is no transport ${name ?? ''}: use() one before start().`)
-    );
-  };
-  const attempt = (what: string, deadline: number, work: () => unknown): Promise<void> =>
+  const transportOf = (name?: string): Transport =>
+    transports.get(name ?? ([...transports.keys()][0] as string)) ??
+    fail('EVENTS_NO_TRANSPORT', `There is no transport ${name ?? ''}: use() one before start().`);
+  const attempt = (what: string, deadline: number, work: () => unknown): Promise<unknown> =>
     finish(what, deadline, work).catch((reason) => logger.error({ reason }, `${what} failed.`));
   const prefixes = originPrefix && origins !== '*' && [originPrefix, ...origins].map((prefix) => `${prefix}.`);
   const core: Core = {
     ...{ service, originPrefix, codec, logger, topics, emit, transportOf, attempt, startTimeoutMs, stallMs },
+    ids: createIds(),
     context: createContext(propagate),
     counts: { delivered: 0, settled: 0, failed: 0, filtered: 0, undecodable: 0 },
     sees: (event) => !prefixes || prefixes.some((prefix) => `${event.header.originPrefix}.`.startsWith(prefix)),
   };
   const publisher = createPublisher(core);
   const consumption = createConsumption(core);
+  // The codec encodes before every layer does, so it comes first in its stage, to decode last.
+  middlewares.set('', { kind: 'middleware', name: '', consume: { stage: 'decode', layer: consumption.decode } });
 
   /** The transport that offers what a feature requires. */
   const providerOf = ({ name, transport, requires = [] }: Feature): Transport => {
@@ -100,12 +103,13 @@ export const createKernel = <Events extends { [K in keyof Events]: unknown } = E
   };
 
   const use = (plugin: Plugin): unknown => {
-    const { kind, name } = plugin;
-    if (state !== 'new' || !plugins[kind])
-      fail('EVENTS_CONFIG', `use(${name}): use() takes what a plugin's factory returns, before start().`);
-    if (plugins[kind].has(name)) fail('EVENTS_DUPLICATE_NAME', `There is a ${kind} named ${name} already.`);
-    plugins[kind].set(name, plugin);
-    if (kind === 'feature') {
+    const { kind, name }: Plugin = Object(plugin);
+    const alike = plugins.get(kind);
+    if (state !== 'new' || !alike || typeof name !== 'string')
+      fail('EVENTS_CONFIG', `use(${String(name)}): use() takes what a plugin's factory returns, before start().`);
+    if (alike.has(name)) fail('EVENTS_DUPLICATE_NAME', `There is a ${kind} named ${name} already.`);
+    alike.set(name, plugin);
+    if (plugin.kind === 'feature') {
       const api = plugin.setup({
         ...core,
         kernel: kernel as unknown as EventBus,
@@ -126,28 +130,23 @@ export const createKernel = <Events extends { [K in keyof Events]: unknown } = E
     return kernel;
   };
 
-  /** The layers of a stage, in the order of `use`. */
-  const layersOf = <Side extends 'publish' | 'consume'>(side: Side, stage: string) =>
-    [...middlewares.values()].flatMap((each) => {
-      const { stage: own, layer } = each[side] ?? {};
-      return own === stage && layer ? [layer as NonNullable<Middleware[Side]>['layer']] : [];
+  /** The layers of a side, by stage and then in the order of `use`. */
+  const layersOf = <Side extends 'publish' | 'consume'>(side: Side, stages: readonly string[]) =>
+    stages.flatMap((stage) => {
+      const layers = [...middlewares.values()].flatMap(({ [side]: part }) =>
+        part?.stage === stage ? [part.layer as NonNullable<Middleware[Side]>['layer']] : [],
+      );
+      // What was encoded last is decoded first.
+      return stage === 'decode' ? layers.reverse() : layers;
     });
 
   /** The end of the publish path: each event to its transport. */
   const toTransports: Path<OutgoingEvent> = (batch, settle) => {
     const name = batch[0]?.transport;
-    const mixed = batch.some((event) => event.transport !== name);
-    const own = mixed ? batch.filter((event) => event.transport === name) : batch;
-    try {
-      transportOf(name).publish(own, settle);
-    } catch (thrown) {
-      for (const event of own) settle(event, asReason(thrown));
-    }
-    if (mixed)
-      toTransports(
-        batch.filter((event) => event.transport !== name),
-        settle,
-      );
+    const others = batch.filter((event) => event.transport !== name);
+    const own = others.length ? batch.filter((event) => event.transport === name) : batch;
+    pass((events) => transportOf(name).publish(events, settle), own, settle);
+    if (others.length) toTransports(others, settle);
   };
 
   const start = async (): Promise<unknown> => {
@@ -158,14 +157,13 @@ export const createKernel = <Events extends { [K in keyof Events]: unknown } = E
     const own: Transport[] = [];
     opened = own;
     const deadline = Date.now() + startTimeoutMs;
-    const step = async (what: string, work: () => unknown): Promise<void> => {
-      await finish(what, deadline, work);
-      if (opened !== own) throw aborted('start()');
-    };
+    // Nothing more is begun once stop() was called.
+    const step = (what: string, work: () => unknown): Promise<unknown> =>
+      finish(what, deadline, () => opened === own && work());
     try {
-      for (const transport of transports.values()) {
-        own.push(transport);
+      for (const transport of transports.values())
         await step(transport.name, async () => {
+          own.push(transport);
           try {
             await transport.open({ service, logger, emit });
           } catch (thrown) {
@@ -174,41 +172,32 @@ export const createKernel = <Events extends { [K in keyof Events]: unknown } = E
             throw thrown;
           }
         });
-      }
-      publisher.open(
-        compose(
-          PUBLISH_STAGES.flatMap((stage) => layersOf('publish', stage)),
-          toTransports,
-        ),
-      );
+      await step('A layer', () => publisher.open(compose(layersOf('publish', PUBLISH_STAGES), toTransports)));
       for (const task of startTasks) await step('A feature', task);
-      const layers = CONSUME_STAGES.flatMap((stage) => {
-        const own = layersOf('consume', stage);
-        // What was encoded last is decoded first, and what the codec wrote last of all.
-        return stage === 'decode' ? [...own.reverse(), consumption.decode] : own;
-      });
-      await step('Subscribing', () => consumption.start(layers));
+      await step('Subscribing', () => consumption.start(layersOf('consume', CONSUME_STAGES)));
     } catch (thrown) {
-      if (opened === own) await stop();
-      throw thrown;
+      if (opened === own) {
+        await stop();
+        throw thrown;
+      }
     }
+    // Whatever failed after stop() was called failed because of that.
+    if (opened !== own) throw aborted('start()');
     state = 'running';
     emit('started', { service });
     return kernel;
   };
 
   const shutDown = async (timeoutMs: number): Promise<StopReport> => {
-    const begin = Date.now();
-    const at = (share: number): number => begin + share * timeoutMs;
-    const deadline = at(1);
+    const deadline = Date.now() + timeoutMs;
+    const at = shares(deadline);
     const closing = opened;
     state = 'stopping';
     opened = [];
     emit('stopping', { service, deadline });
     const unsettled = await consumption.stop(at(0.8));
     publisher.open();
-    await drained(() => publisher.stats().publishing, at(0.9));
-    const unpublished = publisher.stats().publishing;
+    const unpublished = await drained(() => publisher.stats().publishing, at(0.9));
     for (const task of stopTasks.toReversed()) await attempt('A feature', at(0.95), () => task(deadline));
     await Promise.all(closing.map((transport) => attempt(transport.name, deadline, () => transport.close(deadline))));
     const report = { unsettled, unpublished };
@@ -239,19 +228,15 @@ export const createKernel = <Events extends { [K in keyof Events]: unknown } = E
       if (state !== 'running') problems.push({ source: 'kernel', problem: `It is ${state}, not running.` });
       await Promise.all(
         opened.map(async (transport) => {
-          let found: readonly string[] | undefined;
-          await finish('Its health check', Date.now() + 2000, async () => {
-            found = await transport.health?.();
-          }).catch(({ message }) => {
-            found = [message];
-          });
+          const check = finish('Its health check', Date.now() + 2000, () => transport.health?.());
+          const found = await check.catch(({ message }) => [message]);
           for (const problem of found ?? []) problems.push({ source: transport.name, problem });
         }),
       );
       return { healthy: !problems.length, problems };
     },
     stats: () => ({ ...publisher.stats(), ...core.counts, inFlight: consumption.inFlight() }),
-    [Symbol.asyncDispose]: async (): Promise<void> => void (await stop()),
+    [Symbol.asyncDispose]: () => stop(),
   };
   return kernel as unknown as Kernel<object, Events>;
 };

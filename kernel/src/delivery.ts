@@ -32,20 +32,21 @@ export interface DeliveryChanges {
  * the class by what it needs to settle. Immutable for layers; `derive` makes a changed copy.
  */
 export class Delivery implements HandlerContext {
-  readonly topic: string;
-  readonly partition: number;
-  readonly cursor: string;
-  readonly attempt: number;
+  // Only declared, as in OutgoingEvent: a class field would be written twice.
+  declare readonly topic: string;
+  declare readonly partition: number;
+  declare readonly cursor: string;
+  declare readonly attempt: number;
   /** The event as the broker keeps it. */
-  readonly payload: Payload;
+  declare readonly payload: Payload;
   /** The decoded event. Set by the kernel's decode stage, or by a transport that passes events by reference. */
-  envelope: Envelope | undefined = undefined;
+  envelope: Envelope | undefined;
   /** What `handoff.move` wrote beside the entry; set by the transport. */
-  notes: Readonly<Record<string, string>> | undefined = undefined;
-  /** @internal */ _session: Session | undefined = undefined;
-  /** @internal The transport's; undefined once settled. */ _settle: Settle<Delivery> | undefined = undefined;
-  /** @internal */ _abort: AbortController | undefined = undefined;
-  /** @internal */ _origin: Delivery | undefined = undefined;
+  notes: Readonly<Record<string, string>> | undefined;
+  /** @internal */ _session: Session | undefined;
+  /** @internal The transport's; undefined once settled. */ _settle: Settle<Delivery> | undefined;
+  /** @internal */ _abort: AbortController | undefined;
+  /** @internal */ _origin: Delivery | undefined;
 
   /** `attempt` counts from 1. */
   constructor(topic: string, partition: number, cursor: string, attempt: number, payload: Payload) {

@@ -43,10 +43,10 @@ const sortKeys = (_: string, value: object): unknown =>
 
 /** Fields that are absent are no properties: a header prints, compares and travels as what it has. */
 export class Header implements EventHeader {
-  readonly id: string;
-  readonly type: string;
-  readonly origin: string;
-  readonly timestamp: string;
+  declare readonly id: string;
+  declare readonly type: string;
+  declare readonly origin: string;
+  declare readonly timestamp: string;
   declare readonly originPrefix?: string;
   declare readonly correlationId?: string;
   declare readonly causationId?: string;

@@ -32,9 +32,9 @@ export interface EventsErrorOptions {
  * `instanceof`: two copies of the kernel may live in one process.
  */
 export class EventsError extends Error {
-  readonly code: EventsErrorCode;
-  readonly retryAfterMs: number | undefined;
-  readonly permanent: boolean;
+  declare readonly code: EventsErrorCode;
+  declare readonly retryAfterMs: number | undefined;
+  declare readonly permanent: boolean;
 
   constructor(code: EventsErrorCode, message: string, options: EventsErrorOptions = {}) {
     super(message, options);
@@ -71,7 +71,7 @@ export interface PublishFailure {
 
 /** Thrown by `publishBatch`: lists what failed and why. Every event that is not listed was stored. */
 export class PublishError extends EventsError {
-  readonly failures: readonly PublishFailure[];
+  declare readonly failures: readonly PublishFailure[];
 
   constructor(failures: readonly PublishFailure[], total: number) {
     super(

@@ -28,7 +28,7 @@ interface Route {
 export type Outcome = true | { readonly reason: unknown };
 
 /** What all events that one kernel publishes have in common. */
-interface EventSource {
+export interface EventSource {
   readonly service: string;
   readonly originPrefix: string | undefined;
   readonly codec: Codec;
@@ -54,26 +54,27 @@ export interface Cause {
  * The header is made when first read, the payload too.
  */
 export class OutgoingEvent implements Envelope {
-  readonly topic: string;
+  // What the constructor writes is only declared: as a class field it would be written twice, for every event.
+  declare readonly topic: string;
   /** Name of the transport that it goes to. */
-  readonly transport: string;
-  readonly body: unknown;
+  declare readonly transport: string;
+  declare readonly body: unknown;
   /** When it was published, ms since the epoch. */
-  readonly time: number;
+  declare readonly time: number;
   /** True when a layer has replaced the payload: that goes out, not the envelope. */
-  readonly encoded: boolean;
-  readonly type: string;
-  readonly key: string | undefined;
+  declare readonly encoded: boolean;
+  declare readonly type: string;
+  declare readonly key: string | undefined;
   /** Undefined: the transport decides, by the key where there is one. */
-  readonly partition: number | undefined;
-  /** @internal */ readonly _source: EventSource;
-  /** @internal */ readonly _options: EventOptions | undefined;
-  /** @internal */ readonly _cause: Cause | undefined;
-  /** @internal The event that it was derived from. */ readonly _origin: OutgoingEvent | undefined;
-  /** @internal */ _header: EventHeader | undefined = undefined;
-  /** @internal */ _payload: Payload | undefined;
-  /** @internal Once settled. */ _outcome: Outcome | undefined = undefined;
-  /** @internal */ _whenSettled: ((outcome: Outcome) => void) | undefined = undefined;
+  declare readonly partition: number | undefined;
+  /** @internal */ declare readonly _source: EventSource;
+  /** @internal */ declare readonly _options: EventOptions | undefined;
+  /** @internal */ declare readonly _cause: Cause | undefined;
+  /** @internal The event that it was derived from. */ declare readonly _origin: OutgoingEvent | undefined;
+  /** @internal */ _header: EventHeader | undefined;
+  /** @internal */ declare _payload: Payload | undefined;
+  /** @internal Once settled. */ _outcome: Outcome | undefined;
+  /** @internal */ _whenSettled: ((outcome: Outcome) => void) | undefined;
 
   /** @internal */
   constructor(
@@ -102,7 +103,22 @@ export class OutgoingEvent implements Envelope {
   }
 
   get header(): EventHeader {
-    this._header ??= headerOf(this);
+    const { _source: source, _options: options, _cause: cause } = this;
+    this._header ??= new Header(
+      {
+        // A copy has the id of its origin: what is sent again is still the same event.
+        id: this._origin ? this._origin.header.id : source.ids.id(this.time),
+        type: this.type,
+        origin: source.service,
+        timestamp: source.ids.iso(this.time),
+        originPrefix: source.originPrefix,
+        correlationId: options?.correlationId ?? cause?.correlationId,
+        causationId: options?.causationId ?? cause?.causationId,
+        key: this.key,
+        headers: options?.headers,
+      },
+      this.body,
+    );
     return this._header;
   }
 
@@ -135,21 +151,3 @@ export class OutgoingEvent implements Envelope {
     );
   }
 }
-
-const headerOf = ({ _source: source, type, _options: options, _cause, _origin, time, body }: OutgoingEvent): Header => {
-  return new Header(
-    {
-      // A copy has the id of its origin: what is sent again is still the same event.
-      id: _origin ? _origin.header.id : source.ids.id(time),
-      type,
-      origin: source.service,
-      timestamp: source.ids.iso(time),
-      originPrefix: source.originPrefix,
-      correlationId: options?.correlationId ?? _cause?.correlationId,
-      causationId: options?.causationId ?? _cause?.causationId,
-      key: options?.key,
-      headers: options?.headers,
-    },
-    body,
-  );
-};

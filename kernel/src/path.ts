@@ -22,6 +22,15 @@ export const isThenable = (value: unknown): value is PromiseLike<unknown> =>
 export const compose = <E>(layers: readonly Layer<E>[], end: Path<E>): Path<E> =>
   layers.reduceRight((next, layer) => layer(next), end);
 
+/** Gives a batch to a path. What the path throws is the reason of every event. */
+export const pass = <E>(path: Path<E>, batch: readonly E[], settle: Settle<E>): void => {
+  try {
+    path(batch, settle);
+  } catch (thrown) {
+    for (const event of batch) settle(event, asReason(thrown));
+  }
+};
+
 /** A path that calls `handler` for each event: a return settles it, a throw or rejection settles it with the reason. */
 export const each =
   <E>(handler: (event: E) => unknown): Path<E> =>
@@ -62,17 +71,19 @@ export const filter =
   <E>(keep: (event: E) => boolean): Layer<E> =>
   (next) =>
   (batch, settle) => {
-    const kept = batch.filter((event) => {
+    const kept: E[] = [];
+    for (const event of batch) {
+      let keeps = false;
       let reason: unknown;
       try {
-        if (keep(event)) return true;
+        keeps = keep(event);
       } catch (thrown) {
         reason = asReason(thrown);
       }
-      settle(event, reason);
-      return false;
-    });
-    if (kept.length > 0) next(kept, settle);
+      if (keeps) kept.push(event);
+      else settle(event, reason);
+    }
+    if (kept.length) next(kept, settle);
   };
 
 /**
@@ -94,11 +105,7 @@ export const transform =
         else settle(batch[index] as E, asReason(outcome.reason));
       });
       const replaced = [...origins.keys()];
-      try {
-        if (replaced.length > 0) next(replaced, settleOrigin);
-      } catch (thrown) {
-        for (const event of replaced) settleOrigin(event, asReason(thrown));
-      }
+      if (replaced.length) pass(next, replaced, settleOrigin);
     };
     const results = batch.map((event) => {
       try {

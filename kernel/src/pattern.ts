@@ -10,8 +10,10 @@ const fits = (value: unknown, shape: RegExp): boolean =>
 
 export const isType = (type: unknown): boolean => fits(type, TYPE);
 
-export const check = (value: string, shape: RegExp, form: string): string =>
-  fits(value, shape) ? value : fail('EVENTS_INVALID_NAME', `${JSON.stringify(`${value}`.slice(0, 64))} is no ${form}.`);
+export const check = (value: string, shape: RegExp, form: string): string => {
+  const shown = typeof value === 'string' ? JSON.stringify(value.slice(0, 64)) : typeof value;
+  return fits(value, shape) ? value : fail('EVENTS_INVALID_NAME', `${shown} is no ${form}.`);
+};
 
 /** Throws `EVENTS_INVALID_NAME` unless `type` is dot-separated segments of letters, digits, `-` and `_`, 8 at most. */
 export const checkType = (type: string): string => check(type, TYPE, 'event type: use `a.b_c.d-1`, at most 8 segments');

@@ -1,11 +1,11 @@
 import type { Core } from './core.ts';
 import type { Envelope } from './envelope.ts';
 import { aborted, fail, PublishError, type PublishFailure } from './error.ts';
-import { createIds } from './id.ts';
 import { memo } from './memo.ts';
 import { type EventOptions, type Outcome, OutgoingEvent } from './outgoing-event.ts';
-import { asReason, type Path, type Settle } from './path.ts';
+import { type Path, pass, type Settle } from './path.ts';
 import { checkType } from './pattern.ts';
+import { onAbort } from './signal.ts';
 import { checkTopic } from './topic.ts';
 
 /** What `publish` takes beside type and body. */
@@ -33,28 +33,21 @@ interface Publisher {
 /** Resolves or rejects as the event is settled, or rejects when the signal fires. */
 const settlementOf = (event: OutgoingEvent, signal: AbortSignal | undefined): Promise<Envelope> =>
   new Promise((resolve, reject) => {
-    const giveUp = (): void => reject(aborted(`Publishing ${event.type}`, signal));
+    const ignore = signal && onAbort(signal, () => reject(aborted(`Publishing ${event.type}`, signal)));
     const settled = (outcome: Outcome): void => {
-      signal?.removeEventListener('abort', giveUp);
+      ignore?.();
       if (outcome === true) resolve(event);
       else reject(outcome.reason);
     };
-    signal?.addEventListener('abort', giveUp);
     if (event._outcome) settled(event._outcome);
     else event._whenSettled = settled;
   });
 
-export const createPublisher = ({
-  service,
-  originPrefix,
-  codec,
-  context,
-  topics,
-  emit,
-  transportOf,
-}: Core): Publisher => {
-  const source = { service, originPrefix, codec, ids: createIds() };
-  let path: Path<OutgoingEvent> | undefined;
+export const createPublisher = (core: Core): Publisher => {
+  const { context, topics, emit, transportOf } = core;
+  const closed: Path<OutgoingEvent> = () =>
+    fail('EVENTS_NOT_RUNNING', 'The kernel is not running: publish after start().');
+  let path = closed;
   let published = 0;
   let publishFailed = 0;
   let publishing = 0;
@@ -67,7 +60,7 @@ export const createPublisher = ({
 
   const create = (type: string, body: unknown, options?: EventOptions): OutgoingEvent => {
     if (typeof (options?.key ?? '') !== 'string') fail('EVENTS_CONFIG', '`key` must be a string.');
-    return new OutgoingEvent(source, routeOf(type), body, Date.now(), options, context.cause());
+    return new OutgoingEvent(core, routeOf(type), body, Date.now(), options, context.cause());
   };
 
   const settle: Settle<OutgoingEvent> = (settled, reason) => {
@@ -85,11 +78,7 @@ export const createPublisher = ({
 
   const send = (batch: readonly OutgoingEvent[]): void => {
     publishing += batch.length;
-    try {
-      (path ?? fail('EVENTS_NOT_RUNNING', 'The kernel is not running: publish after start().'))(batch, settle);
-    } catch (thrown) {
-      for (const event of batch) settle(event, asReason(thrown));
-    }
+    pass(path, batch, settle);
   };
 
   return {
@@ -98,8 +87,8 @@ export const createPublisher = ({
       const signal = options?.signal;
       let event: OutgoingEvent;
       try {
-        if (signal?.aborted) throw aborted(`Publishing ${type}`, signal);
         event = create(type, body, options);
+        if (signal?.aborted) throw aborted(`Publishing ${type}`, signal);
       } catch (thrown) {
         return Promise.reject(thrown);
       }
@@ -107,18 +96,21 @@ export const createPublisher = ({
       return event._outcome === true ? Promise.resolve(event) : settlementOf(event, signal);
     },
     async publishBatch(events) {
-      const failures: PublishFailure[] = [];
+      if (!Array.isArray(events)) fail('EVENTS_CONFIG', 'publishBatch() takes an array of events.');
+      // A copy has no holes, and nobody changes it while the events are on their way.
+      const given: readonly (BatchEvent | undefined)[] = [...events];
       const batch: OutgoingEvent[] = [];
+      /** Sparse: of those that failed, each at its place. */
+      const failures: PublishFailure[] = [];
       await new Promise<void>((resolve) => {
-        let open = 1;
+        let open = given.length + 1;
         const done = (index: number, outcome: Outcome): void => {
-          if (outcome !== true) failures.push({ index, type: events[index]?.type as string, reason: outcome.reason });
+          if (outcome !== true) failures[index] = { index, type: given[index]?.type as string, reason: outcome.reason };
           if (!--open) resolve();
         };
-        events.forEach((each, index) => {
-          open++;
+        given.forEach((each, index) => {
           try {
-            const event = create(each.type, each.body, each);
+            const event = create(each?.type as string, each?.body, each);
             event._whenSettled = (outcome) => done(index, outcome);
             batch.push(event);
           } catch (reason) {
@@ -129,10 +121,9 @@ export const createPublisher = ({
         done(0, true);
       });
       if (!failures.length) return batch;
-      failures.sort((a, b) => a.index - b.index);
-      throw new PublishError(failures, events.length);
+      throw new PublishError(failures.flat(), given.length);
     },
-    open: (to) => {
+    open: (to = closed) => {
       path = to;
     },
     stats: () => ({ published, publishFailed, publishing }),

@@ -1,5 +1,5 @@
 import type { Core } from './core.ts';
-import { drained, finish } from './deadline.ts';
+import { drained, finish, shares } from './deadline.ts';
 import { type Delivery, originOf } from './delivery.ts';
 import { aborted, type EventsError, isEventsError } from './error.ts';
 import type { Group } from './group.ts';
@@ -48,7 +48,7 @@ export const createSession = (
 
   const settle: Settle<Delivery> = (settled, reason) => {
     const delivery = originOf(settled);
-    const { topic, partition, cursor, attempt: attempts, _settle: settleTransport } = delivery;
+    const { topic, cursor, _settle: settleTransport } = delivery;
     // What is settled after the end has been handed back already.
     if (closed) return;
     if (!settleTransport) {
@@ -70,7 +70,7 @@ export const createSession = (
     try {
       settleTransport(delivery, outcome === 'failed' ? reason : undefined);
       if (outcome === 'settled') return;
-      const fields = { topic, partition, cursor, group, attempt: attempts, reason };
+      const fields = { ...delivery.toJSON(), reason };
       if (outcome === 'failed') logger.warn(fields, 'A delivery failed and will come back.');
       else logger.error(fields, 'An entry is no event: it is settled, and stays in the topic.');
       emit(outcome, { delivery, reason });
@@ -85,8 +85,7 @@ export const createSession = (
   };
 
   const handBack = async (deadline: number): Promise<void> => {
-    const begin = Date.now();
-    const at = (share: number): number => begin + share * (deadline - begin);
+    const at = shares(deadline);
     await attempt(name, at(0.3), () => consumer?.stop());
     await drained(session.inFlight, at(0.75));
     end();

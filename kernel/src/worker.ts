@@ -19,16 +19,16 @@ export const createWorker = (handler: AnyHandler, context: Context, concurrency:
   let head = 0;
   let free = concurrency;
 
-  const finish = (delivery: Delivery, settle: Settle<Delivery>, reason?: unknown): void => {
-    free++;
-    settle(delivery, reason);
-    proceed();
-  };
   // Apart, so that a handler that returns at once costs no closure.
   const finishLater = (result: Promise<unknown>, delivery: Delivery, settle: Settle<Delivery>): void => {
+    const finish = (reason?: unknown): void => {
+      free++;
+      settle(delivery, reason);
+      proceed();
+    };
     result.then(
-      () => finish(delivery, settle),
-      (thrown) => finish(delivery, settle, asReason(thrown)),
+      () => finish(),
+      (thrown) => finish(asReason(thrown)),
     );
   };
   const run = (delivery: Delivery, settle: Settle<Delivery>): void => {

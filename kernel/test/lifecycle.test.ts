@@ -55,7 +55,7 @@ test('a failure is logged with where and why, never with the payload', async () 
   });
   await probe.settled(probe.deliver('a.x', { secret: 'abc' }, { cursor: '7', attempt: 2 }));
   await probe.settled(probe.deliver('a.x', 1, { payload: 'abc' }));
-  const where = { topic: 'topic', partition: 0, group: 'shop' };
+  const where = { transport: 'probe', topic: 'topic', partition: 0, group: 'shop' };
   expect(lines).toEqual([
     ['warn', { ...where, cursor: '7', attempt: 2, reason: new Error('no') }, expect.any(String)],
     [
