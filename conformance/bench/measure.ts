@@ -3,6 +3,7 @@ export const MEASURES = {
   rate: { title: 'events/s', better: 'higher' },
   p50: { title: 'p50 µs', better: 'lower' },
   p99: { title: 'p99 µs', better: 'lower' },
+  worst: { title: 'worst µs', better: 'lower' },
 } as const;
 
 export type Measure = keyof typeof MEASURES;

@@ -3,10 +3,12 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { cases } from '../src/cases.ts';
 import { anatomyFaults, layoutFaults, machineFaults } from './architecture/anatomy.ts';
 import { compressedSize, loadedPackages } from './architecture/footprint.ts';
 import { dependencyFaults, forbiddenImportFaults, relativeImportFaults } from './architecture/imports.ts';
 import { manifestFaults } from './architecture/manifest.ts';
+import { proofFaults } from './architecture/proof.ts';
 import { starExportFaults, unreachableFaults, unusedExportFaults } from './architecture/reachability.ts';
 import { blocksOf, compileFaults, readmeBlocks } from './architecture/readme.ts';
 import { readWorkspace } from './architecture/workspace.ts';
@@ -34,6 +36,7 @@ test.each([
   ['nothing is exported by star', starExportFaults],
   ['every file is reached from an entry', unreachableFaults],
   ['every export is used', unusedExportFaults],
+  ['every proof that a README names is there', proofFaults(new Set(cases.map(({ id }) => id)))],
 ])('%s', (_, guard) => {
   expect(guard(workspace)).toEqual([]);
 });

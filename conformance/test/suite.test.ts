@@ -124,6 +124,23 @@ describe('a suite', () => {
     }
   });
 
+  test.each([0, 2])('does not publish on and on for a log that keeps %i entries', async (kept) => {
+    let published = 0;
+    const suite = createSuite(() => {
+      const honest = new BrokerTransport(new Broker());
+      const { log } = honest.capabilities;
+      const read: typeof log.read = async (...call) => (kept === 0 ? [] : (await log.read(...call)).slice(-kept));
+      const publish: typeof honest.publish = (batch, settle) => {
+        published += batch.length;
+        honest.publish(batch, settle);
+      };
+      return { ...honest, publish, capabilities: { ...honest.capabilities, log: { ...log, read } } };
+    });
+    const { error } = await suite.run(caseOf('position/date'));
+    expect(error?.message).toContain('the log shows as many entries as were published');
+    expect(published).toBe(3);
+  });
+
   test('finds a rare fault in random histories, and the seed finds it again', async () => {
     const losing = () => {
       const honest = new BrokerTransport(new Broker());

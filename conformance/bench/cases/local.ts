@@ -7,6 +7,7 @@ import {
   publishAwaited,
   publishUnawaited,
 } from '../in-memory.ts';
+import { harmless, hostile, matchAll } from '../matching.ts';
 
 const emit = (id: string, options: Required<Pick<LocalOptions, 'handlers'>>): BenchCase => ({
   id,
@@ -51,5 +52,17 @@ export const localCases: readonly BenchCase[] = [
     reference: { name: 'exact types only', parts: { bus: publishAmongPatterns(0) } },
     subjects: [{ name: 'among 10,000 patterns', parts: { bus: publishAmongPatterns(10_000) } }],
     bars: [{ id: 'I-4', measure: 'rate', floor: 0.9, goal: 0.9 }],
+  },
+  {
+    id: 'I-5',
+    what: 'one match of a type that was not seen before, among 10,000 patterns',
+    events: 10_000,
+    local: true,
+    reference: { name: 'harmless patterns and types', parts: { matcher: matchAll(harmless) } },
+    subjects: [{ name: 'hostile patterns and types', parts: { matcher: matchAll(hostile) } }],
+    bars: [
+      { id: 'I-5 p50', measure: 'p50' },
+      { id: 'I-5 worst', measure: 'worst' },
+    ],
   },
 ];

@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { TopicStrategy } from '@logistically/events-kernel';
+import { isEventsError, type TopicStrategy } from '@logistically/events-kernel';
 import { numbers, sorted } from '../bodies.ts';
 import type { Case } from '../case.ts';
+
+/** No partition of any topic, in the order of how likely somebody is to write it. */
+const NO_PARTITIONS: readonly unknown[] = [1_000_000, -1, 0.5, Number.NaN, 'length'];
 
 const count = (values: readonly number[]): string => `${values.length} so far`;
 
@@ -240,6 +243,28 @@ export const deliveryCases: readonly Case[] = [
       );
       assert.deepEqual(sorted(arrivals.bodies), own);
       assert.deepEqual(sorted(all.bodies), stored);
+    },
+  },
+  {
+    id: 'delivery/no-such-partition',
+    clause: 'contract',
+    title: 'a subscription to a partition that no topic has is refused with an EventsError, and nothing stays of it',
+    needs: ['subscribe', 'groups'],
+    async run(context) {
+      const node = await context.node();
+      const group = context.group();
+      for (const partition of NO_PARTITIONS) {
+        const partitions = [0, partition] as number[];
+        const subscribing = node.collect(context.type(), { group, partitions });
+        await assert.rejects(subscribing, isEventsError, `${partition} is refused, with an EventsError`);
+      }
+      const arrivals = await node.collect<number>(context.type(), { group, partitions: [0] });
+      await node.publishBatch(numbers(10).map((body) => ({ type: context.type(), body, partition: 0 })));
+      await context.until(
+        () => arrivals.done.length >= 10,
+        () => `ten are handled: ${arrivals.done}`,
+      );
+      assert.deepEqual(sorted(arrivals.bodies), numbers(10));
     },
   },
   {

@@ -32,43 +32,58 @@ const stop = fc.record({ do: fc.constant('stop' as const), node });
 const wait = fc.record({ do: fc.constant('wait' as const), ms: fc.integer({ min: 1, max: 8 }) });
 const restart = fc.constant<Command>({ do: 'restart' });
 
-const histories = (...commands: fc.WeightedArbitrary<Command>[]): fc.Arbitrary<Command[]> =>
-  fc.array(fc.oneof(...commands), { minLength: 3, maxLength: 18 });
+/** Histories of these commands, each as often as its weight says. */
+const histories = (
+  ...commands: (readonly [weight: number, command: fc.Arbitrary<Command>])[]
+): fc.Arbitrary<Command[]> =>
+  fc.array(fc.oneof(...commands.map(([weight, arbitrary]) => ({ weight, arbitrary }))), {
+    minLength: 3,
+    maxLength: 18,
+  });
 
 interface Trial {
   readonly commands: fc.Arbitrary<Command[]>;
   readonly groups: number;
   /** Subscriptions last from the first event to the last. */
   readonly keepOpen: boolean;
-  readonly runs: number;
+  /** Of the runs that are asked for. */
+  readonly runs: (all: number) => number;
   /** What must not be found. */
   readonly none: readonly Kind[];
   readonly expectations?: Expectations;
 }
 
-const tryHistories = async (context: CaseContext, trial: Trial): Promise<void> => {
-  const { seed, timeoutMs, leaseMs } = context.settings;
-  let count = 0;
-  const property = fc.asyncProperty(trial.commands, async (commands) => {
-    const scene = new Scene(context, `${context.name}r${++count}`, trial.groups);
-    await scene.begin(trial.keepOpen);
-    for (const command of commands) await scene.play(command);
-    const report = await scene.end(trial.expectations ?? {}, leaseMs * LEASES);
-    const found = trial.none.filter((kind) => report[kind].count > 0);
-    if (found.length === 0) return;
-    const shown = found.map((kind) => `${kind}: ${JSON.stringify(report[kind].examples.slice(0, 3))}`);
-    throw new AssertionError({ message: `The checker found ${shown.join('; ')}` });
-  });
-  const details = await fc.check(property, {
-    seed,
-    numRuns: trial.runs,
-    interruptAfterTimeLimit: (timeoutMs + leaseMs * LEASES) * PATIENCE,
-    includeErrorInReport: true,
-  });
-  if (!details.failed) return;
-  const replay = `A random history failed. Replay it with EVENTS_SEED=${seed} or the option seed.`;
-  throw new AssertionError({ message: `${replay}\n${fc.defaultReportMessage(details)}` });
-};
+const COMPETING = { groups: GROUPS, keepOpen: false };
+const ALONE = { groups: 1, keepOpen: true };
+const EVERYTHING: readonly Kind[] = ['lost', 'duplicated', 'afterSettled', 'concurrent', 'phantom'];
+
+const half = (all: number): number => Math.ceil(all / 2);
+
+const trying =
+  (trial: Trial) =>
+  async (context: CaseContext): Promise<void> => {
+    const { seed, timeoutMs, leaseMs, runs } = context.settings;
+    let count = 0;
+    const property = fc.asyncProperty(trial.commands, async (commands) => {
+      const scene = new Scene(context, `${context.name}r${++count}`, trial.groups);
+      await scene.begin(trial.keepOpen);
+      for (const command of commands) await scene.play(command);
+      const report = await scene.end(trial.expectations ?? {}, leaseMs * LEASES);
+      const found = trial.none.filter((kind) => report[kind].count > 0);
+      if (found.length === 0) return;
+      const shown = found.map((kind) => `${kind}: ${JSON.stringify(report[kind].examples.slice(0, 3))}`);
+      throw new AssertionError({ message: `The checker found ${shown.join('; ')}` });
+    });
+    const details = await fc.check(property, {
+      seed,
+      numRuns: trial.runs(runs),
+      interruptAfterTimeLimit: (timeoutMs + leaseMs * LEASES) * PATIENCE,
+      includeErrorInReport: true,
+    });
+    if (!details.failed) return;
+    const replay = `A random history failed. Replay it with EVENTS_SEED=${seed} or the option seed.`;
+    throw new AssertionError({ message: `${replay}\n${fc.defaultReportMessage(details)}` });
+  };
 
 export const modelCases: readonly Case[] = [
   {
@@ -77,49 +92,37 @@ export const modelCases: readonly Case[] = [
     title:
       'random histories of publishing, failing, joining, leaving and stopping: nothing lost, nothing handled twice',
     needs: ['subscribe', 'groups'],
-    run: (context) =>
-      tryHistories(context, {
-        commands: histories(
-          { weight: 5, arbitrary: publish(2) },
-          { weight: 4, arbitrary: subscribe },
-          { weight: 2, arbitrary: unsubscribe },
-          { weight: 1, arbitrary: stop },
-          { weight: 2, arbitrary: wait },
-        ),
-        groups: GROUPS,
-        keepOpen: false,
-        runs: context.settings.runs,
-        none: ['lost', 'duplicated', 'afterSettled', 'concurrent', 'phantom'],
-      }),
+    run: trying({
+      commands: histories([5, publish(2)], [4, subscribe], [2, unsubscribe], [1, stop], [2, wait]),
+      ...COMPETING,
+      runs: (all) => all,
+      none: EVERYTHING,
+    }),
   },
   {
     id: 'model/one-consumer',
     clause: 'C1',
     title: 'random histories of publishing and failing under one subscription: nothing lost, nothing handled twice',
     needs: ['subscribe'],
-    run: (context) =>
-      tryHistories(context, {
-        commands: histories({ weight: 4, arbitrary: publish(3) }, { weight: 1, arbitrary: wait }),
-        groups: 1,
-        keepOpen: true,
-        runs: Math.ceil(context.settings.runs / 2),
-        none: ['lost', 'duplicated', 'afterSettled', 'concurrent', 'phantom'],
-      }),
+    run: trying({
+      commands: histories([4, publish(3)], [1, wait]),
+      ...ALONE,
+      runs: half,
+      none: EVERYTHING,
+    }),
   },
   {
     id: 'model/order',
     clause: 'order',
     title: 'random histories without failures: the events of a key begin in the order of publishing',
     needs: ['subscribe', 'order'],
-    run: (context) =>
-      tryHistories(context, {
-        commands: histories({ weight: 4, arbitrary: publish(0) }, { weight: 1, arbitrary: wait }),
-        groups: 1,
-        keepOpen: true,
-        runs: Math.ceil(context.settings.runs / 2),
-        none: ['lost', 'reordered'],
-        expectations: { order: 'start' },
-      }),
+    run: trying({
+      commands: histories([4, publish(0)], [1, wait]),
+      ...ALONE,
+      runs: half,
+      none: ['lost', 'reordered'],
+      expectations: { order: 'start' },
+    }),
   },
   {
     id: 'model/restarts',
@@ -128,19 +131,11 @@ export const modelCases: readonly Case[] = [
     needs: ['subscribe', 'groups', 'durable/server'],
     means: 'restart',
     alone: true,
-    run: (context) =>
-      tryHistories(context, {
-        commands: histories(
-          { weight: 5, arbitrary: publish(1) },
-          { weight: 3, arbitrary: subscribe },
-          { weight: 1, arbitrary: unsubscribe },
-          { weight: 2, arbitrary: wait },
-          { weight: 1, arbitrary: restart },
-        ),
-        groups: GROUPS,
-        keepOpen: false,
-        runs: Math.min(RESTART_RUNS, context.settings.runs),
-        none: ['lost', 'phantom'],
-      }),
+    run: trying({
+      commands: histories([5, publish(1)], [3, subscribe], [1, unsubscribe], [2, wait], [1, restart]),
+      ...COMPETING,
+      runs: (all) => Math.min(RESTART_RUNS, all),
+      none: ['lost', 'phantom'],
+    }),
   },
 ];

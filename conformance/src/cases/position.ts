@@ -1,9 +1,20 @@
 import assert from 'node:assert/strict';
-import { isEventsError, type LogEntry } from '@logistically/events-kernel';
-import { numbers } from '../bodies.ts';
+import { inspect } from 'node:util';
+import { type From, isEventsError, type LogEntry } from '@logistically/events-kernel';
+import { numbers, sorted } from '../bodies.ts';
 import type { Case } from '../case.ts';
 import type { CaseContext } from '../context.ts';
 import type { Node } from '../node.ts';
+
+/** What is neither a name, nor a time, nor a cursor of any broker. As nobody should write it, and somebody will. */
+const REFUSED: readonly unknown[] = ['garbage', '', 'LATEST', new Date(Number.NaN), Number.NaN, 7, null, true, {}, []];
+
+/** All entries of the topic, so many as were published: who waits for a log that keeps less waits for ever. */
+const allEntries = async (context: CaseContext, node: Node, published: number): Promise<readonly LogEntry[]> => {
+  const entries = await node.entries(context.topic);
+  assert.equal(entries.length, published, 'the log shows as many entries as were published');
+  return entries;
+};
 
 /** Publishes until two entries are as new as a time that lies between entries; that time, and all entries. */
 const publishPast = async (
@@ -11,14 +22,16 @@ const publishPast = async (
   node: Node,
 ): Promise<{ time: number; entries: readonly LogEntry[] }> => {
   await node.publishAll(context.type(), numbers(3));
-  const time = ((await node.entries(context.topic)).at(-1)?.time ?? 0) + 1;
-  let entries: readonly LogEntry[] = [];
-  let body = 3;
-  await context.until(async () => {
-    await node.publish(context.type(), body++);
-    entries = await node.entries(context.topic);
-    return entries.filter((entry) => entry.time >= time).length >= 2;
-  }, 'the log shows two later entries');
+  let entries = await allEntries(context, node, 3);
+  const time = (entries[2] as LogEntry).time + 1;
+  await context.until(
+    async () => {
+      await node.publish(context.type(), entries.length);
+      entries = await allEntries(context, node, entries.length + 1);
+      return entries.filter((entry) => entry.time >= time).length >= 2;
+    },
+    () => `two of ${entries.length} entries are later than the first three, which were stored before ${time}`,
+  );
   return { time, entries };
 };
 
@@ -110,6 +123,32 @@ export const positionCases: readonly Case[] = [
         );
         const subscribing = node.collect(context.type(), { group: context.group(), from });
         await assert.rejects(subscribing, `a subscription takes ${JSON.stringify(from)}`);
+      }
+    },
+  },
+  {
+    id: 'position/refused',
+    clause: 'log',
+    title:
+      'a position that is none is refused by a subscription, whether its group is there or not; nothing stays of it',
+    needs: ['subscribe', 'groups', 'log'],
+    async run(context) {
+      const node = await context.node();
+      const there = await node.collect<number>(context.type(), { group: context.group('there') });
+      await node.publishAll(context.type(), numbers(3));
+      for (const from of REFUSED)
+        for (const group of [context.group('there'), context.group('new')]) {
+          const subscribing = node.collect(context.type(), { group, from: from as From });
+          await assert.rejects(subscribing, isEventsError, `${inspect(from)} is refused, with an EventsError`);
+        }
+      const fresh = await node.collect<number>(context.type(), { group: context.group('new'), from: 'earliest' });
+      await node.publishAll(context.type(), numbers(9, 3));
+      for (const arrivals of [there, fresh]) {
+        await context.until(
+          () => arrivals.done.length >= 12,
+          () => `twelve are handled: ${arrivals.done}`,
+        );
+        assert.deepEqual(sorted(arrivals.bodies), numbers(12));
       }
     },
   },

@@ -7,6 +7,12 @@ const SHORT_MS = 60;
 /** A frozen broker may take so many times longer than other things: the transport has a deadline of its own. */
 const PATIENCE = 3;
 
+const isConfirmed = (publishing: Promise<unknown>): Promise<boolean> =>
+  publishing.then(
+    () => true,
+    () => false,
+  );
+
 export const recoveryCases: readonly Case[] = [
   {
     id: 'recovery/after-restart',
@@ -22,13 +28,7 @@ export const recoveryCases: readonly Case[] = [
       await context.until(() => arrivals.done.includes('before'), 'the event before is handled');
       await context.settings.restart?.();
       let tries = 0;
-      const published = async (): Promise<boolean> => {
-        const body = `after ${++tries}`;
-        return node.publish(context.type(), body).then(
-          () => true,
-          () => false,
-        );
-      };
+      const published = (): Promise<boolean> => isConfirmed(node.publish(context.type(), `after ${++tries}`));
       await context.until(published, 'an event is confirmed again');
       await context.until(() => arrivals.done.includes(`after ${tries}`), 'and handled, without subscribing again');
     },
@@ -107,10 +107,7 @@ export const recoveryCases: readonly Case[] = [
       let publishing = true;
       const work = (async () => {
         for (let body = 0; publishing; body++) {
-          await publisher.publish(context.type(), body).then(
-            () => confirmed.push(body),
-            () => {},
-          );
+          if (await isConfirmed(publisher.publish(context.type(), body))) confirmed.push(body);
           // A transport that confirms at once would leave no turn to anybody else.
           await sleep(1);
         }
@@ -188,11 +185,7 @@ export const recoveryCases: readonly Case[] = [
       } finally {
         await thaw?.();
       }
-      const published = (): Promise<boolean> =>
-        node.publish(context.type(), 'after').then(
-          () => true,
-          () => false,
-        );
+      const published = (): Promise<boolean> => isConfirmed(node.publish(context.type(), 'after'));
       await context.until(published, 'publishing goes on', timeoutMs * PATIENCE);
       await context.until(() => arrivals.done.includes('after'), 'and so does consuming', timeoutMs * PATIENCE);
     },

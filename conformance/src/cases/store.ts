@@ -7,11 +7,21 @@ import type { CaseContext } from '../context.ts';
 const TTL_MS = 80;
 const LONG_MS = 60_000;
 
-/** The store as two nodes see it. */
-const stores = async (context: CaseContext): Promise<[Store, Store]> => [
-  (await context.node()).can('store'),
-  (await context.node()).can('store'),
-];
+/** The store as two nodes see it, and a key that no other case uses. */
+interface Scope {
+  readonly one: Store;
+  readonly other: Store;
+  /** The one and the other in turn. */
+  readonly inTurn: (n: number) => Store;
+  readonly key: string;
+}
+
+const withStores =
+  (prove: (scope: Scope, context: CaseContext) => Promise<void>): Case['run'] =>
+  async (context) => {
+    const [one, other] = [(await context.node()).can('store'), (await context.node()).can('store')];
+    await prove({ one, other, inTurn: (n) => (n % 2 === 0 ? one : other), key: context.group('key') }, context);
+  };
 
 /** Every way in which a key might be taken for something else. */
 const KEYS = [
@@ -38,9 +48,7 @@ export const storeCases: readonly Case[] = [
     clause: 'store',
     title: 'text is set, read by every handle, replaced and deleted',
     needs: ['store'],
-    async run(context) {
-      const [one, other] = await stores(context);
-      const key = context.group('key');
+    run: withStores(async ({ one, other, key }) => {
       assert.equal(await one.get(key), undefined);
       for (const value of ['first', '', 'with \u0000 and ☃ and \n', '0']) {
         await one.set(key, value);
@@ -49,35 +57,29 @@ export const storeCases: readonly Case[] = [
       await other.delete(key);
       assert.equal(await one.get(key), undefined);
       await other.delete(key);
-    },
+    }),
   },
   {
     id: 'store/any-key',
     clause: 'C13',
     title: 'keys are free text: none is taken for another, or for a pattern',
     needs: ['store'],
-    async run(context) {
-      const [store] = await stores(context);
+    run: withStores(async ({ one: store }, context) => {
       const keys = KEYS.map((key) => `${context.name}${key}`);
       for (const key of keys) await store.set(key, `value of ${key}`);
       for (const key of keys) assert.equal(await store.get(key), `value of ${key}`);
       await store.delete(`${context.name}a*`);
       for (const key of keys.filter((each) => !each.endsWith('a*')))
         assert.equal(await store.get(key), `value of ${key}`);
-    },
+    }),
   },
   {
     id: 'store/expires',
     clause: 'store',
     title: 'what is set with a time to live is gone after it, and a later set without one stays',
     needs: ['store'],
-    async run(context) {
-      const [store] = await stores(context);
-      const [key, kept, once] = ['key', 'kept', 'once'].map((suffix) => context.group(suffix)) as [
-        string,
-        string,
-        string,
-      ];
+    run: withStores(async ({ one: store, key }, context) => {
+      const [kept, once] = [context.group('kept'), context.group('once')];
       const start = Date.now();
       await store.set(key, 'short', { ttlMs: TTL_MS });
       await store.set(kept, 'short', { ttlMs: TTL_MS });
@@ -88,29 +90,25 @@ export const storeCases: readonly Case[] = [
       await context.until(async () => (await store.get(key)) === undefined, 'it has expired');
       await context.until(async () => store.setIfAbsent(once, 'again'), 'what was set if absent has expired too');
       assert.equal(await store.get(kept), 'long');
-    },
+    }),
   },
   {
     id: 'store/set-if-absent',
     clause: 'store',
     title: 'of fifty that set a key if it is absent one succeeds, and its value stays',
     needs: ['store'],
-    async run(context) {
-      const both = await stores(context);
-      const key = context.group('key');
-      const won = await Promise.all(numbers(50).map((n) => (both[n % 2] as Store).setIfAbsent(key, String(n))));
+    run: withStores(async ({ one, inTurn, key }) => {
+      const won = await Promise.all(numbers(50).map((n) => inTurn(n).setIfAbsent(key, String(n))));
       assert.equal(won.filter(Boolean).length, 1);
-      assert.equal(await both[0].get(key), String(won.indexOf(true)));
-    },
+      assert.equal(await one.get(key), String(won.indexOf(true)));
+    }),
   },
   {
     id: 'store/compare-and-set',
     clause: 'store',
     title: 'compare-and-set sets where the key holds what is expected, and nowhere else',
     needs: ['store'],
-    async run(context) {
-      const [store] = await stores(context);
-      const key = context.group('key');
+    run: withStores(async ({ one: store, key }) => {
       assert.equal(await store.compareAndSet(key, 'something', 'a'), false);
       assert.equal(await store.get(key), undefined);
       assert.equal(await store.compareAndSet(key, undefined, 'a'), true);
@@ -120,16 +118,14 @@ export const storeCases: readonly Case[] = [
       assert.equal(await store.compareAndSet(key, 'a', ''), true);
       assert.equal(await store.compareAndSet(key, undefined, 'c'), false, 'an empty text is not absence');
       assert.equal(await store.compareAndSet(key, '', 'c'), true);
-    },
+    }),
   },
   {
     id: 'store/compare-and-set-race',
     clause: 'store',
     title: 'ten that count by compare-and-set at once lose no count',
     needs: ['store'],
-    async run(context) {
-      const both = await stores(context);
-      const key = context.group('key');
+    run: withStores(async ({ one, inTurn, key }) => {
       const count = async (store: Store): Promise<void> => {
         for (let tries = 0; tries < 1000; tries++) {
           const held = await store.get(key);
@@ -137,43 +133,36 @@ export const storeCases: readonly Case[] = [
         }
         assert.fail('nobody may set');
       };
-      await Promise.all(numbers(10).map((n) => count(both[n % 2] as Store)));
-      assert.equal(await both[0].get(key), '10');
-    },
+      await Promise.all(numbers(10).map((n) => count(inTurn(n))));
+      assert.equal(await one.get(key), '10');
+    }),
   },
   {
     id: 'store/increment',
     clause: 'store',
     title: 'a counter begins at 0, adds what it is told, and loses nothing when many count at once',
     needs: ['store'],
-    async run(context) {
-      const both = await stores(context);
-      const key = context.group('key');
-      assert.equal(await both[0].increment(key), 1);
-      assert.equal(await both[1].increment(key, 5), 6);
-      assert.equal(await both[0].increment(key, -6), 0);
-      const sums = await Promise.all(numbers(100).map((n) => (both[n % 2] as Store).increment(key)));
+    run: withStores(async ({ one, other, inTurn, key }, context) => {
+      assert.equal(await one.increment(key), 1);
+      assert.equal(await other.increment(key, 5), 6);
+      assert.equal(await one.increment(key, -6), 0);
+      const sums = await Promise.all(numbers(100).map((n) => inTurn(n).increment(key)));
       assert.deepEqual(
         sums.toSorted((a, b) => a - b),
         numbers(100, 1),
       );
       const short = context.group('short');
-      await both[0].increment(short, 7, { ttlMs: TTL_MS });
-      await context.until(
-        async () => (await both[0].get(short)) === undefined,
-        'a counter with a time to live expires',
-      );
-    },
+      await one.increment(short, 7, { ttlMs: TTL_MS });
+      await context.until(async () => (await one.get(short)) === undefined, 'a counter with a time to live expires');
+    }),
   },
   {
     id: 'store/lease',
     clause: 'store',
     title: 'a lease has one holder at a time; once released or expired the next may have it',
     needs: ['store'],
-    async run(context) {
-      const [one, other] = await stores(context);
-      const key = context.group('lease');
-      const taken = await Promise.all(numbers(20).map((n) => (n % 2 ? one : other).lease(key, LONG_MS)));
+    run: withStores(async ({ one, other, inTurn, key }, context) => {
+      const taken = await Promise.all(numbers(20).map((n) => inTurn(n).lease(key, LONG_MS)));
       const [held, ...more] = taken.filter((lease) => lease !== undefined);
       assert(held && more.length === 0, `one of twenty holds it, not ${more.length + 1}`);
       assert.equal(await held.renew(), true);
@@ -185,20 +174,18 @@ export const storeCases: readonly Case[] = [
       assert.equal(await next.renew(), false, 'who lost it cannot renew it');
       await next.release();
       assert.equal(await other.lease(key, LONG_MS), undefined, 'nor release it');
-    },
+    }),
   },
   {
     id: 'store/fencing',
     clause: 'store',
     title: 'the token of a lease grows with every lease of its key, released or expired',
     needs: ['store'],
-    async run(context) {
-      const both = await stores(context);
-      const key = context.group('lease');
+    run: withStores(async ({ inTurn, key }, context) => {
       const tokens: number[] = [];
       for (const n of numbers(6)) {
         const take = async (): Promise<boolean> => {
-          const lease = await (both[n % 2] as Store).lease(key, TTL_MS / 4);
+          const lease = await inTurn(n).lease(key, TTL_MS / 4);
           if (lease) tokens.push(lease.token);
           if (lease && n % 3 === 0) await lease.release();
           return lease !== undefined;
@@ -207,6 +194,6 @@ export const storeCases: readonly Case[] = [
       }
       for (const [index, token] of tokens.entries())
         assert(index === 0 || token > (tokens[index - 1] as number), `the tokens are ${tokens}`);
-    },
+    }),
   },
 ];

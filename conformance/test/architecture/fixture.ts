@@ -43,6 +43,8 @@ export const MANIFESTS = {
 };
 
 const FILES: Record<string, string> = {
+  'README.md':
+    '`one/case` `two/more-cases` [proof](kernel/test/kernel.test.ts#L1) [a](kernel) [b](#top) [c](https://example.org)\n',
   'kernel/README.md': '# Kernel\n',
   'kernel/src/index.ts': "export { kernel } from './kernel.ts';\n",
   'kernel/src/kernel.ts': "import mitt from 'mitt';\nexport const kernel = mitt;\n// EVENTS_SHARED\n",

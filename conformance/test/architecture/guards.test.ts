@@ -3,6 +3,7 @@ import { anatomyFaults, layoutFaults, machineFaults } from './anatomy.ts';
 import { faultsWith, MANIFESTS } from './fixture.ts';
 import { dependencyFaults, forbiddenImportFaults, relativeImportFaults } from './imports.ts';
 import { manifestFaults } from './manifest.ts';
+import { proofFaults } from './proof.ts';
 import { starExportFaults, unreachableFaults, unusedExportFaults } from './reachability.ts';
 
 // Every guard of the architecture test is shown a house without a fault, and then one with the fault it is there for.
@@ -24,6 +25,7 @@ const guards = {
   starExportFaults,
   unreachableFaults,
   unusedExportFaults,
+  proofFaults: proofFaults(new Set(['one/case', 'two/more-cases'])),
 };
 
 test.each(Object.entries(guards))('%s finds nothing in a house without a fault', (_, guard) => {
@@ -248,6 +250,30 @@ test.each<Broken>([
     'unusedExportFaults',
     { 'kernel/src/kernel.ts': 'export const kernel = 1;\nexport interface Unused {}\n' },
     'kernel/src/kernel.ts: nothing imports Unused',
+  ],
+  [
+    'a case that there is not',
+    'proofFaults',
+    { 'README.md': '`one/case` `two/cases`\n' },
+    'README.md: there is no case two/cases',
+  ],
+  [
+    'a waiver of a case that there is not',
+    'proofFaults',
+    { 'kernel/README.md': "`waive: { 'one/more': 'why' }`\n" },
+    'kernel/README.md: there is no case one/more',
+  ],
+  [
+    'a link to a test that there is not',
+    'proofFaults',
+    { 'README.md': '[lost](kernel/test/lost.test.ts)\n' },
+    'README.md: kernel/test/lost.test.ts does not exist',
+  ],
+  [
+    'a test that was renamed',
+    'proofFaults',
+    { 'kernel/README.md': 'As `test/kernel.test.ts` and `test/lost.test.ts` show.\n' },
+    'kernel/README.md: test/lost.test.ts does not exist',
   ],
 ])('the guard against %s fails on one', (_, guard, changes, fault) => {
   expect(faultsWith(guards[guard], changes)).toEqual([fault]);

@@ -45,6 +45,50 @@ export const subscribingFaults: readonly Fault[] = [
       subscribe: (subscription, deliver) => honest.subscribe({ ...subscription, from: 'earliest' }, deliver),
     }),
   ),
+  fault('takes a time that is none for the beginning', 'position/refused', (honest) =>
+    but(honest, {
+      subscribe: (subscription, deliver) => {
+        const { from } = subscription;
+        const nonsense = from instanceof Date && Number.isNaN(from.getTime());
+        return honest.subscribe({ ...subscription, from: nonsense ? 'earliest' : from }, deliver);
+      },
+    }),
+  ),
+  fault('looks at a position only where the group is new', 'position/refused', (honest) =>
+    but(honest, {
+      subscribe: (subscription, deliver) => {
+        const { topics, group } = subscription;
+        const known = topics !== 'all' && topics.some((topic) => honest.broker.topic(topic)[0]?.groups.has(group));
+        return honest.subscribe(known ? { ...subscription, from: 'latest' } : subscription, deliver);
+      },
+    }),
+  ),
+  fault('has made the group before it refuses its position', 'position/refused', (honest) =>
+    but(honest, {
+      subscribe: async (subscription, deliver) =>
+        honest.subscribe(subscription, deliver).catch(async (reason: unknown) => {
+          await (await honest.subscribe({ ...subscription, from: 'latest' }, deliver)).close(Date.now());
+          throw reason;
+        }),
+    }),
+  ),
+  fault('leaves those in the group whose partition it refuses', 'delivery/no-such-partition', (honest) =>
+    but(honest, {
+      subscribe: async (subscription, deliver) =>
+        honest.subscribe(subscription, deliver).catch(async (reason: unknown) => {
+          await honest.subscribe({ ...subscription, partitions: [0] }, () => {});
+          throw reason;
+        }),
+    }),
+  ),
+  fault('waits for events of a partition that there never is', 'delivery/no-such-partition', (honest) =>
+    but(honest, {
+      subscribe: (subscription, deliver) => {
+        const partitions = subscription.partitions?.filter((partition) => partition < 2);
+        return honest.subscribe({ ...subscription, ...(partitions && { partitions }) }, deliver);
+      },
+    }),
+  ),
   fault('knows only the topics that there are when it subscribes', 'delivery/wildcard-later', (honest) =>
     but(honest, {
       subscribe: (subscription, deliver) => {

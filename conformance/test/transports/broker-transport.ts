@@ -14,7 +14,7 @@ import {
   type TransportHost,
   type TransportSubscription,
 } from '@logistically/events-kernel';
-import type { Broker, Pending } from './broker.ts';
+import { type Broker, checkPosition, type Pending } from './broker.ts';
 import { brokerStore } from './broker-store.ts';
 
 export interface BrokerTransportOptions {
@@ -174,6 +174,10 @@ export class BrokerTransport implements Transport {
   };
 
   subscribe = async (subscription: TransportSubscription, deliver: Path<Delivery>): Promise<TransportConsumer> => {
+    checkPosition(subscription.from);
+    for (const partition of subscription.partitions ?? [])
+      if (!(Number.isInteger(partition) && partition >= 0 && partition < this.broker.partitions))
+        throw this.#noPartition(partition);
     const consumer = new Consumer(this, subscription, deliver);
     this.consumers.add(consumer);
     this.wake();
@@ -238,12 +242,11 @@ export class BrokerTransport implements Transport {
     topic: string,
     { partition = 0, from = 'earliest', limit = 100 }: Parameters<Required<Capabilities>['log']['read']>[1] = {},
   ) {
+    checkPosition(from);
     const entries = this.broker.topics.get(topic)?.[partition]?.entries ?? [];
     if (from === 'latest') return [];
     if (from instanceof Date) return entries.filter(({ time }) => time >= from.getTime()).slice(0, limit);
     const after = from === 'earliest' ? 0 : Number(from);
-    if (from !== 'earliest' && !/^\d+$/.test(from))
-      throw new EventsError('EVENTS_BROKER_CURSOR', 'The cursor is none.');
     return entries.slice(after, after + limit);
   }
 

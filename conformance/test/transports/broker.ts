@@ -48,6 +48,13 @@ class Partition {
 /** Between two looks at the clock of leases; a transport looks every 5 ms. */
 const LONGEST_STEP_MS = 20;
 
+/** Throws unless it is a position, of whatever topic. */
+export const checkPosition = (from: From): void => {
+  const time = from instanceof Date && !Number.isNaN(from.getTime());
+  const text = typeof from === 'string' && /^(earliest|latest|\d+)$/.test(from);
+  if (!time && !text) throw new EventsError('EVENTS_BROKER_CURSOR', 'The cursor is none.');
+};
+
 const positionOf = ({ entries }: Partition, from: From): number => {
   if (from === 'earliest') return 0;
   if (from === 'latest') return entries.length;
@@ -55,7 +62,6 @@ const positionOf = ({ entries }: Partition, from: From): number => {
     const index = entries.findIndex(({ time }) => time >= from.getTime());
     return index < 0 ? entries.length : index;
   }
-  if (!/^\d+$/.test(from)) throw new EventsError('EVENTS_BROKER_CURSOR', 'The cursor is none.');
   return Number(from);
 };
 

@@ -59,7 +59,7 @@ export const folder = (path: string): Transport<{ durable: 'process'; order: 'to
     // An event is settled as done when this returns, and with what it throws when it throws.
     publish: each(({ topic, partition = 0, payload }) => {
       if (!host) throw new EventsError('EVENTS_NOT_RUNNING', 'The folder is not open: start the kernel first.');
-      if (partition > 0) throw new EventsError('EVENTS_FOLDER_PARTITION', `${topic} has partition 0 and no other.`);
+      if (partition !== 0) throw new EventsError('EVENTS_FOLDER_PARTITION', `${topic} has partition 0 and no other.`);
       appendFileSync(fileOf(topic), `${Date.now()} ${Buffer.from(payload as Uint8Array).toString('base64')}\n`);
     }),
 

@@ -17,6 +17,7 @@ import type { MemoryDelivery } from './delivery.ts';
 import { Dispatcher } from './dispatcher.ts';
 import { Entry } from './entry.ts';
 import type { Partition } from './partition.ts';
+import { checkPosition } from './position.ts';
 import { createStore } from './store.ts';
 import { Topics } from './topics.ts';
 
@@ -137,7 +138,8 @@ export const memory = (options: MemoryOptions = {}): Transport<MemoryCapabilitie
   };
 
   const read: Log['read'] = async (topic, { partition: number = 0, from = 'earliest', limit = 100 } = {}) => {
-    const partition = topics.partitions(topic)[number];
+    checkPosition(from);
+    const partition = topics.partitions(topic).find((each) => each.number === number);
     return partition ? partition.read(from, limit) : [];
   };
 
@@ -174,6 +176,7 @@ export const memory = (options: MemoryOptions = {}): Transport<MemoryCapabilitie
 
     async subscribe(subscription, deliver) {
       checkOpen();
+      checkPosition(subscription.from);
       const { group, concurrency } = subscription;
       const consumer = new Consumer(`${group}-${++named}`, concurrency, deliver, dispatcher, (closed) =>
         topics.leave(closed),

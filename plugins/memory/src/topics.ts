@@ -27,7 +27,8 @@ export class Topics {
 
   /** A partition of a topic, which is made where it does not exist. Throws `EVENTS_MEMORY_PARTITION`. */
   partition(topic: string, number = 0): Partition {
-    return (this.#topics.get(topic) ?? this.#create(topic))[number] ?? this.#missing(topic, number);
+    this.#checkPartition(number);
+    return (this.#topics.get(topic) ?? this.#create(topic))[number] as Partition;
   }
 
   get consumers(): readonly Consumer[] {
@@ -36,10 +37,10 @@ export class Topics {
 
   /** Lets a consumer take part in the group of its subscription. */
   enter(consumer: Consumer, subscription: TransportSubscription): void {
-    const { topics, from, group } = subscription;
+    const { topics, from, group, partitions } = subscription;
+    if (partitions) this.#checkPartitions(partitions);
     // A derived topic is not for who wants all: its events were delivered before.
     const names = topics === 'all' ? this.names.filter((topic) => !isDerived(topic)) : topics;
-    for (const number of subscription.partitions ?? []) if (number >= this.#count) this.#missing('A topic', number);
     for (const topic of names) this.#join(consumer, subscription, this.#topics.get(topic) ?? this.#create(topic), from);
     if (topics === 'all') this.#groupsOfAll.add(group);
     this.#consumers.set(consumer, subscription);
@@ -69,11 +70,20 @@ export class Topics {
     }
   }
 
-  #missing(topic: string, number: number): never {
-    throw new EventsError(
-      'EVENTS_MEMORY_PARTITION',
-      `${topic} has no partition ${number}: each topic has ${this.#count}, counted from 0 (the option \`partitions\`).`,
-      { permanent: true },
-    );
+  /** None is refused like one that does not exist: such a subscription would wait for ever. */
+  #checkPartitions(numbers: readonly number[]): void {
+    if (!Array.isArray(numbers) || numbers.length === 0) throw partitionError('The subscription names no partition');
+    for (const number of numbers) this.#checkPartition(number);
+  }
+
+  /** An index that is no number would find a property of the array. */
+  #checkPartition(number: number): void {
+    if (!Number.isInteger(number) || number < 0 || number >= this.#count)
+      throw partitionError(`There is no partition ${String(number)} of ${this.#count}, counted from 0`);
   }
 }
+
+const partitionError = (what: string): EventsError =>
+  new EventsError('EVENTS_MEMORY_PARTITION', `${what}: leave it out, or raise the option \`partitions\` of memory().`, {
+    permanent: true,
+  });

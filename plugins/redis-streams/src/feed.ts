@@ -127,7 +127,7 @@ export class Feed {
 
   /** Tells Redis what was settled, as long as it takes, but not beyond the deadline (ms since the epoch). */
   async flush(deadline: number): Promise<void> {
-    if (!this.#flushing && (this.#acks.length > 0 || this.#failures.length > 0)) this.#flushing = this.#flush();
+    if (this.#unsent) this.#flushing ??= this.#flush();
     if (this.#flushing) await within(this.#flushing, deadline);
   }
 
@@ -174,6 +174,10 @@ export class Feed {
     );
   }
 
+  get #unsent(): boolean {
+    return this.#acks.length > 0 || this.#failures.length > 0;
+  }
+
   #failed(): readonly Failure[] {
     return [...this.#failing, ...this.#failures];
   }
@@ -183,13 +187,13 @@ export class Feed {
     this.#scheduled = true;
     setImmediate(() => {
       this.#scheduled = false;
-      this.#flushing ??= this.#flush();
+      if (this.#unsent) this.#flushing ??= this.#flush();
     });
   }
 
   async #flush(): Promise<void> {
     const { commands } = this.#options;
-    while ((this.#acks.length > 0 || this.#failures.length > 0) && !commands.closed) {
+    while (this.#unsent && !commands.closed) {
       if (!commands.up && !(await commands.ready(Date.now() + 1000))) continue;
       const acks = this.#acks.splice(0, MAX_IDS);
       const failures = this.#failures.splice(0, MAX_IDS);

@@ -25,6 +25,7 @@ interface OutboxOptions {
   /** The stream of an event; throws when it cannot have one. */
   readonly streamOf: (event: OutgoingEvent) => string;
   readonly onStored: (stream: string, count: number) => void;
+  readonly onError: (reason: unknown) => void;
 }
 
 /** Entries of one stream and kind, for one round trip. */
@@ -52,8 +53,6 @@ export class Outbox {
   /** The last flight of each stream, while it takes more. */
   readonly #boarding = new Map<string, Flight>();
   #flying = 0;
-  /** This connection has sent the script as a whole: a hash that the server does not know would lose its place to what comes after. */
-  #known = false;
   #number = 0;
   #scheduled = false;
   #size = 0;
@@ -97,12 +96,6 @@ export class Outbox {
       void this.#fly(flight);
     }
     if (this.#queue.length > 0) this.#watch ??= setInterval(this.#look, 100);
-  }
-
-  /** Sends what has waited for a connection. */
-  reconnected(): void {
-    this.#known = false;
-    this.send();
   }
 
   /** Resolves when everything is settled. */
@@ -155,21 +148,23 @@ export class Outbox {
   async #fly(flight: Flight): Promise<void> {
     const { onStored, timeoutMs } = this.#options;
     const { stream, values, since } = flight;
-    const leftMs = Math.max(1, since + timeoutMs - Date.now());
     this.#flying++;
+    let reply: unknown;
+    let thrown: { readonly error: unknown } | undefined;
     try {
-      const reply = await this.#store(flight, leftMs);
+      reply = await this.#store(flight, Math.max(1, since + timeoutMs - Date.now()));
+    } catch (error) {
+      thrown = { error };
+    }
+    this.#flying--;
+    if (!thrown) {
       const failed: readonly (number | string)[] = Array.isArray(reply) ? reply : [];
       onStored(stream, values.length - failed.length / 2);
       this.#land(flight, failed);
-    } catch (error) {
-      if (this.#closed || !isConnectionError(error)) this.#cancel(flight, error);
-      else if (since + timeoutMs <= Date.now()) this.#cancel(flight, timedOut(timeoutMs));
-      else this.#repeat(flight);
-    } finally {
-      this.#flying--;
-      this.send();
-    }
+    } else if (this.#closed || !isConnectionError(thrown.error)) this.#cancel(flight, thrown.error);
+    else if (since + timeoutMs <= Date.now()) this.#cancel(flight, timedOut(timeoutMs));
+    else this.#repeat(flight);
+    this.send();
   }
 
   /** Resolves with what was refused, in pairs: the place in the flight (from 1 on) and the error. One alone gives its id. */
@@ -177,10 +172,9 @@ export class Outbox {
     const { connection } = this.#options;
     const [first, second] = values as [string, string | undefined];
     if (second === undefined) return connection.run((client) => client.xadd(stream, '*', field, first), leftMs);
-    const whole = !this.#known;
-    this.#known = true;
     const args = [field, ...values];
-    return connection.run((client) => publishScript.run(client, [stream], args, whole), leftMs);
+    // Whole: one that the server had to ask for again would lose its place to what comes after.
+    return connection.run((client) => publishScript.runWhole(client, [stream], args), leftMs);
   }
 
   #repeat(flight: Flight): void {
@@ -202,7 +196,12 @@ export class Outbox {
 
   #settle(event: OutgoingEvent, settle: Settle<OutgoingEvent>, reason?: unknown): void {
     this.#size--;
-    settle(event, reason);
+    try {
+      settle(event, reason);
+    } catch (thrown) {
+      // A layer that throws while it settles keeps none of the others from being settled.
+      this.#options.onError(thrown);
+    }
     if (this.#size > 0) return;
     for (const resolve of this.#idle.splice(0)) resolve();
   }

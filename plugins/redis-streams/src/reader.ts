@@ -117,8 +117,16 @@ export class Reader {
       const feed = feeds.find((candidate) => candidate.stream === stream);
       const last = entries.at(-1);
       if (!feed || !last) continue;
-      feed.cursor = last[0];
-      const admitting = (): Promise<void> | undefined => admit(feed, this.#options.commands, entries, into);
+      // Only then is the cursor beyond them: a group that is lost meanwhile begins there again.
+      const seated = (): void => {
+        feed.cursor = last[0];
+      };
+      const admitting = (): Promise<void> | undefined => {
+        const admitted = admit(feed, this.#options.commands, entries, into);
+        if (admitted) return admitted.then(seated);
+        seated();
+        return undefined;
+      };
       // One after the other: what is not admitted by the time that one of them fails never will be.
       reading = reading ? reading.then(admitting) : admitting();
     }

@@ -97,7 +97,7 @@ class RedisStreams implements Transport<RedisStreamsCapabilities> {
       timeoutMs: this.#settings.timeoutMs,
       onUp: () => {
         host.emit('connected', { transport: this.name });
-        this.#open?.outbox.reconnected();
+        this.#open?.outbox.send();
         void this.#open?.topics.register();
       },
       onDown: (reason) => host.emit('disconnected', { transport: this.name, reason }),
@@ -114,6 +114,7 @@ class RedisStreams implements Transport<RedisStreamsCapabilities> {
         return this.#streamOf(event);
       },
       onStored: (stream, count) => trimmer?.stored(stream, count),
+      onError,
     });
     this.#open = { host, commands, topics, outbox };
     try {
@@ -138,6 +139,7 @@ class RedisStreams implements Transport<RedisStreamsCapabilities> {
     const partitions =
       subscription.partitions ?? Array.from({ length: this.#settings.partitions }, (_, partition) => partition);
     for (const partition of partitions) this.#checkPartition(partition);
+    if (partitions.length === 0) throw noPartition('in []', this.#settings.partitions);
     const member = new Member(concurrency, deliver);
     const lane = this.#lane(group, concurrency);
     // At once, so that the lane is not closed by the last of the others.
@@ -297,9 +299,12 @@ class RedisStreams implements Transport<RedisStreamsCapabilities> {
 
   readonly #checkPartition = (partition: number): number => {
     if (Number.isInteger(partition) && partition >= 0 && partition < this.#settings.partitions) return partition;
-    throw new EventsError(
-      'EVENTS_REDIS_STREAMS_PARTITION',
-      `There is no partition ${partition}: topics have ${this.#settings.partitions} (\`partitions\`), counted from 0.`,
-    );
+    throw noPartition(partition, this.#settings.partitions);
   };
 }
+
+const noPartition = (what: unknown, count: number): EventsError =>
+  new EventsError(
+    'EVENTS_REDIS_STREAMS_PARTITION',
+    `There is no partition ${what}: topics have ${count} (\`partitions\`), counted from 0.`,
+  );

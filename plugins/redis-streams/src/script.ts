@@ -2,29 +2,28 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { Redis } from 'ioredis';
 
+type Arguments = readonly [client: Redis, keys: readonly string[], args: readonly (string | number)[]];
+
 /** A Lua script: one atomic step on the server. Its file says what keys and arguments it takes. */
 interface Script {
-  /** Sends its hash, or its text when the server does not know that; `whole` sends the text at once. */
-  readonly run: (
-    client: Redis,
-    keys: readonly string[],
-    args: readonly (string | number)[],
-    whole?: boolean,
-  ) => Promise<unknown>;
+  /** Sends its hash, and its text when the server does not know that. */
+  readonly run: (...call: Arguments) => Promise<unknown>;
+  /** Sends its text: it runs in its turn, also on a server that has forgotten it. */
+  readonly runWhole: (...call: Arguments) => Promise<unknown>;
 }
 
-const script = (lua: string): Script => {
+const script = (source: string): Script => {
+  const lua = source.replace(/^\s*--.*\n/gm, '');
   const sha = createHash('sha1').update(lua).digest('hex');
+  const runWhole: Script['runWhole'] = (client, keys, args) => client.eval(lua, keys.length, ...keys, ...args);
   return {
-    run: (client, keys, args, whole = false) => {
-      const send = (): Promise<unknown> => client.eval(lua, keys.length, ...keys, ...args);
-      if (whole) return send();
-      return client.evalsha(sha, keys.length, ...keys, ...args).catch((error: unknown) => {
+    runWhole,
+    run: (client, keys, args) =>
+      client.evalsha(sha, keys.length, ...keys, ...args).catch((error: unknown) => {
         // A server that was restarted or flushed has forgotten it.
-        if (error instanceof Error && error.message.includes('NOSCRIPT')) return send();
+        if (error instanceof Error && error.message.includes('NOSCRIPT')) return runWhole(client, keys, args);
         throw error;
-      });
-    },
+      }),
   };
 };
 

@@ -34,10 +34,7 @@ test('a user with what the README lists, and nothing else, is refused nothing', 
   await node.kernel.subscribe('*.placed', trail.handler('consumer'), { group: 'other', from: 'earliest' });
   await trail.publishAll(node.kernel, 'order.placed', 1, 150);
   await until(() => node.hears('undecodable').length === 2, 'the foreign entry is taken over');
-  await until(
-    () => trail.complete,
-    () => trail.check(),
-  );
+  await trail.whenComplete();
   await server.cli('XGROUP', 'DESTROY', stream, 'shop');
   await until(() => node.hears('recovered').length === 1, 'the group is made again');
   await server.cli('CLIENT', 'KILL', 'TYPE', 'normal');

@@ -50,12 +50,9 @@ describe.concurrent('back-pressure', () => {
       await until(async () => (await state.pending('order-events')) <= 3, 'what is done is acknowledged');
     }
     gate.all();
-    await until(
-      () => trail.complete,
-      () => trail.check(),
-    );
+    await trail.whenComplete();
     expect(trail.check()).toMatchObject({ ok: true, duplicated: { count: 0 } });
-    await until(async () => (await state.pending('order-events')) === 0, 'nothing is pending');
+    await state.whenSettled('order-events');
   });
 
   test('two slots for five topics with a backlog: two pending in all, and each topic has its turn', async () => {
@@ -85,10 +82,7 @@ describe.concurrent('back-pressure', () => {
     // None of the five had to wait until another one was empty.
     expect(new Set(trail.calls.map(({ context }) => context.topic)).size).toBe(5);
     gate.all();
-    await until(
-      () => trail.complete,
-      () => trail.check(),
-    );
+    await trail.whenComplete();
     expect(trail.check({ order: 'start' })).toMatchObject({ lost: { count: 0 }, concurrent: { count: 0 } });
     await until(async () => (await pending()) === 0, 'nothing is pending');
   });
@@ -100,10 +94,7 @@ describe.concurrent('back-pressure', () => {
     for (const [index, entity] of ENTITIES.entries())
       await trail.publishAll(node.kernel, `${entity}.placed`, index * 40 + 1, index * 40 + 40);
     await node.kernel.subscribe('*.placed', trail.handler('consumer'), { from: 'earliest' });
-    await until(
-      () => trail.complete,
-      () => trail.check(),
-    );
+    await trail.whenComplete();
     expect(trail.check({ order: 'completion' })).toMatchObject({ ok: true, duplicated: { count: 0 } });
   });
 
@@ -125,10 +116,7 @@ describe.concurrent('back-pressure', () => {
     await until(() => trail.calls.length === 5, 'the next one is taken over');
     expect(await others()).toBe(15);
     gate.all();
-    await until(
-      () => trail.complete,
-      () => trail.check(),
-    );
+    await trail.whenComplete();
     expect(trail.calls.map(({ attempt }) => attempt)).toEqual(Array(20).fill(2));
   });
 });

@@ -42,10 +42,7 @@ describe.concurrent('100 idle subscriptions', () => {
     await using watched = await monitor(server.url);
     for (let n = 1; n <= 50; n++) await trail.publish(node.kernel, `entity${n}.placed`, n);
     await trail.publishAll(node.kernel, 'entity1.placed', 51, 100);
-    await until(
-      () => trail.complete,
-      () => trail.check(),
-    );
+    await trail.whenComplete();
     const blocking = new Set(['xread', 'xreadgroup']);
     const readers = (await state.connections()).filter(({ name }) => name === 'events-reader').map(({ addr }) => addr);
     const [commands] = (await state.connections()).filter(({ name }) => name === 'events-commands');
@@ -95,10 +92,7 @@ describe.concurrent('an injected client', () => {
       for (let round = 0; round < 2; round++) {
         const subscription = await node.kernel.subscribe('order.*', trail.handler(`consumer ${round}`));
         await trail.publishAll(node.kernel, 'order.placed', round * 10 + 1, round * 10 + 10);
-        await until(
-          () => trail.complete,
-          () => trail.check(),
-        );
+        await trail.whenComplete();
         expect(await names()).toEqual(['events-injected', 'events-reader']);
         await subscription.unsubscribe();
         await node.kernel.stop();
@@ -130,10 +124,7 @@ describe.concurrent('an injected client', () => {
         await server.cli('CLIENT', 'KILL', 'TYPE', 'normal');
         await publishing;
       }
-      await until(
-        () => trail.complete,
-        () => trail.check(),
-      );
+      await trail.whenComplete();
       expect(trail.check().phantom.count).toBe(0);
     } finally {
       client.disconnect();

@@ -96,7 +96,7 @@ describe.concurrent('an entry that is no event', () => {
     expect(hex(raw) === hex(payload)).toBe(true);
     expect(trail.calls).toHaveLength(1);
     expect(({} as { poisoned?: boolean }).poisoned).toBeUndefined();
-    await until(async () => (await state.pending('order-events')) === 0, 'nothing is pending');
+    await state.whenSettled('order-events');
     expect(await state.length('order-events')).toBe(2);
   });
 
@@ -113,8 +113,7 @@ describe.concurrent('an entry that is no event', () => {
     }
     await until(() => trail.complete, 'all events are handled');
     await until(() => node.hears('undecodable').length === 2 * entries.length, 'all entries are reported');
-    for (const group of ['early', 'shop'])
-      await until(async () => (await state.pending('order-events', group)) === 0, `nothing is pending in ${group}`);
+    for (const group of ['early', 'shop']) await state.whenSettled('order-events', group);
   });
 
   test('an odd number of fields is refused by Redis itself', async () => {
@@ -151,7 +150,7 @@ describe.concurrent('an entry that only looks strange', () => {
     await rawXadd(server, state.keys.stream('order-events', 0), ['trace', '1', 'e', event, '__proto__', 'x']);
     await until(() => envelopes.length > 0, 'it is handled');
     expect(envelopes).toMatchObject([{ header: { id: '1', origin: 'elsewhere' }, body: { n: 1 } }]);
-    await until(async () => (await state.pending('order-events')) === 0, 'nothing is pending');
+    await state.whenSettled('order-events');
   });
 });
 
@@ -174,7 +173,7 @@ describe.concurrent('a pending entry that is removed from the stream', () => {
     const trail = new Trail();
     await using node = await startNode({ url: server.url, prefix });
     await node.kernel.subscribe('order.*', trail.handler('consumer'));
-    await until(async () => (await state.pending('order-events')) === 0, 'nothing is pending');
+    await state.whenSettled('order-events');
     await trail.publish(node.kernel, 'order.placed', 2);
     await until(() => trail.complete, 'the loop is alive');
     expect(trail.calls.map(({ n }) => n)).toEqual([2]);
@@ -196,7 +195,7 @@ describe.concurrent('a pending entry that is removed from the stream', () => {
     await until(async () => (await state.pendingByConsumer('order-events'))['~retries'] === 1, 'it waits');
     const cursor = trail.calls[0]?.context.cursor as string;
     await server.cli(...removal(stream, cursor));
-    await until(async () => (await state.pending('order-events')) === 0, 'nothing is pending');
+    await state.whenSettled('order-events');
     expect(await server.cli('ZCARD', state.keys.retries('order-events', 0, 'shop'))).toBe(0);
     await trail.publish(node.kernel, 'order.placed', 2);
     await until(() => trail.done.includes(2), 'the loop is alive');
@@ -220,7 +219,7 @@ describe.concurrent('a pending entry that is removed from the stream', () => {
     await until(() => trail.done.includes(1), 'it is handled');
     await trail.publish(node.kernel, 'order.placed', 2);
     await until(() => node.hears('failed').length === 1, 'the next one fails');
-    await until(async () => (await state.pending('order-events')) === 0, 'nothing is pending');
+    await state.whenSettled('order-events');
     await trail.publish(node.kernel, 'order.placed', 3);
     await until(() => trail.done.includes(3), 'the loop is alive');
   });

@@ -37,13 +37,10 @@ describe.concurrent('a server at its memory limit', () => {
 
     await server.cli('CONFIG', 'SET', 'maxmemory', '0');
     await trail.publishAll(node.kernel, 'order.placed', 61, 65);
-    await until(
-      () => trail.complete,
-      () => trail.check(),
-    );
+    await trail.whenComplete();
     expect(trail.check()).toMatchObject({ ok: true, published: 55, duplicated: { count: 0 } });
     expect(trail.calls.filter(({ n }) => n === 5).map(({ attempt }) => attempt)).toEqual([1, 2]);
-    await until(async () => (await state.pending('order-events')) === 0, 'nothing is pending');
+    await state.whenSettled('order-events');
     expect(node.hears('disconnected')).toEqual([]);
   });
 
@@ -59,11 +56,8 @@ describe.concurrent('a server at its memory limit', () => {
     await node.kernel.subscribe('order.*', trail.handler('consumer'));
     await server.cli('ZADD', state.keys.delayed('order-events', 0), '1', 'e:x:due since long ago');
     await server.cli('CONFIG', 'SET', 'maxmemory', '1');
-    await until(
-      () => trail.complete,
-      () => trail.check(),
-    );
-    await until(async () => (await state.pending('order-events')) === 0, 'nothing is pending');
+    await trail.whenComplete();
+    await state.whenSettled('order-events');
     expect(await state.length('order-events')).toBe(3);
     await server.cli('CONFIG', 'SET', 'maxmemory', '0');
     await until(async () => (await state.length('order-events')) === 4, 'the delayed one is moved');

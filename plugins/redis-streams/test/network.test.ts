@@ -13,14 +13,25 @@ const MARGIN_MS = 1500;
 /** A lease that no test waits for: what comes back comes by another way. */
 const LONG_LEASE = { leaseMs: 60_000 };
 
+/** Two nodes on one server, one of them behind a network that a test can cut. */
+const startTwo = async (behind: 'publisher' | 'consumer') => {
+  const server = await redis({ exclusive: true });
+  const network = await proxy(server);
+  const urlOf = (node: typeof behind): string => (node === behind ? network.url : server.url);
+  const publisher = await startNode({ url: urlOf('publisher') });
+  const consumer = await startNode({ url: urlOf('consumer'), ...(behind === 'consumer' && LONG_LEASE) });
+  return {
+    ...{ network, publisher, consumer, state: new State(server), trail: new Trail() },
+    [Symbol.asyncDispose]: async () => {
+      for (const each of [consumer, publisher, network, server]) await each[Symbol.asyncDispose]();
+    },
+  };
+};
+
 describe.concurrent('the network of a consumer', () => {
   test('is cut again and again: nothing is lost, one topic keeps its order', async () => {
-    await using server = await redis({ exclusive: true });
-    const state = new State(server);
-    await using network = await proxy(server);
-    const trail = new Trail();
-    await using publisher = await startNode({ url: server.url });
-    await using consumer = await startNode({ url: network.url, ...LONG_LEASE });
+    await using two = await startTwo('consumer');
+    const { state, network, trail, publisher, consumer } = two;
     await consumer.kernel.subscribe('order.*', trail.handler('consumer'));
     for (let round = 0; round < 10; round++) {
       const before = trail.done.length;
@@ -29,22 +40,15 @@ describe.concurrent('the network of a consumer', () => {
       network.cut();
       await publishing;
     }
-    await until(
-      () => trail.complete,
-      () => trail.check({ limit: 5 }),
-    );
+    await trail.whenComplete();
     expect(trail.check({ order: 'start' })).toMatchObject({ ok: true, published: 500, duplicated: { count: 0 } });
     expect(consumer.hears('disconnected').length).toBeGreaterThan(0);
-    await until(async () => (await state.pending('order-events')) === 0, 'nothing is pending');
+    await state.whenSettled('order-events');
   });
 
   test('is half-open: it is detected by the deadline, and all comes in order when it is mended', async () => {
-    await using server = await redis({ exclusive: true });
-    const state = new State(server);
-    await using network = await proxy(server);
-    const trail = new Trail();
-    await using publisher = await startNode({ url: server.url });
-    await using consumer = await startNode({ url: network.url, ...LONG_LEASE });
+    await using two = await startTwo('consumer');
+    const { state, network, trail, publisher, consumer } = two;
     await consumer.kernel.subscribe('order.*', trail.handler('consumer'));
     await trail.publishAll(publisher.kernel, 'order.placed', 1, 5);
     await until(() => trail.complete, 'events flow');
@@ -57,12 +61,9 @@ describe.concurrent('the network of a consumer', () => {
     expect(await consumer.kernel.health()).toMatchObject({ healthy: false });
     await trail.publishAll(publisher.kernel, 'order.placed', 11, 15);
     network.resume();
-    await until(
-      () => trail.complete,
-      () => trail.check(),
-    );
+    await trail.whenComplete();
     expect(trail.check({ order: 'start' })).toMatchObject({ ok: true, published: 15, duplicated: { count: 0 } });
-    await until(async () => (await state.pending('order-events')) === 0, 'nothing is pending');
+    await state.whenSettled('order-events');
     await until(async () => (await consumer.kernel.health()).healthy, 'it is well');
   });
 
@@ -99,41 +100,27 @@ describe.concurrent('the network of a consumer', () => {
     await until(async () => (await connected()).some((id) => id !== old), 'there is another connection');
     await until(async () => !(await connected()).includes(old as string), 'the old one is dismissed');
     await trail.publishAll(publisher.kernel, 'order.placed', 2, 10);
-    await until(
-      () => trail.complete,
-      () => trail.check(),
-      2000,
-    );
+    await trail.whenComplete(2000);
     expect(trail.check({ order: 'start' })).toMatchObject({ ok: true, published: 10, duplicated: { count: 0 } });
   });
 
   test('drops out for a moment, with nothing closed: nothing is lost', async () => {
-    await using server = await redis({ exclusive: true });
-    await using network = await proxy(server);
-    const trail = new Trail();
-    await using publisher = await startNode({ url: server.url });
-    await using consumer = await startNode({ url: network.url, ...LONG_LEASE });
+    await using two = await startTwo('consumer');
+    const { network, trail, publisher, consumer } = two;
     await consumer.kernel.subscribe('order.*', trail.handler('consumer'), { concurrency: 5 });
     for (let round = 0; round < 3; round++) {
       network.stall();
       await trail.publishAll(publisher.kernel, 'order.placed', round * 10 + 1, round * 10 + 10);
       network.resume();
-      await until(
-        () => trail.complete,
-        () => trail.check(),
-      );
+      await trail.whenComplete();
     }
     expect(trail.check()).toMatchObject({ ok: true, published: 30, duplicated: { count: 0 } });
     expect(consumer.hears('disconnected')).toEqual([]);
   });
 
   test('is lost while a handler fails and another one succeeds: both are settled when it is back', async () => {
-    await using server = await redis({ exclusive: true });
-    const state = new State(server);
-    await using network = await proxy(server);
-    const trail = new Trail();
-    await using publisher = await startNode({ url: server.url });
-    await using consumer = await startNode({ url: network.url, ...LONG_LEASE });
+    await using two = await startTwo('consumer');
+    const { state, network, trail, publisher, consumer } = two;
     let release = (): void => {};
     const released = new Promise<void>((resolve) => (release = resolve));
     await consumer.kernel.subscribe(
@@ -152,26 +139,20 @@ describe.concurrent('the network of a consumer', () => {
     release();
     await until(() => consumer.hears('failed').length === 1, 'one has failed');
     await network.accept();
-    await until(
-      () => trail.complete,
-      () => trail.check(),
-    );
+    await trail.whenComplete();
     expect(trail.calls.map(({ n, attempt }) => [n, attempt])).toEqual([
       [1, 1],
       [2, 1],
       [2, 2],
     ]);
-    await until(async () => (await state.pending('order-events')) === 0, 'nothing is pending');
+    await state.whenSettled('order-events');
   });
 });
 
 describe.concurrent('the network of a publisher', () => {
   test('is cut again and again: what was confirmed is there, what comes first keeps its order', async () => {
-    await using server = await redis({ exclusive: true });
-    await using network = await proxy(server);
-    const trail = new Trail();
-    await using publisher = await startNode({ url: network.url });
-    await using consumer = await startNode({ url: server.url });
+    await using two = await startTwo('publisher');
+    const { network, trail, publisher, consumer } = two;
     await consumer.kernel.subscribe('order.*', trail.handler('consumer'));
     for (let round = 0; round < 10; round++) {
       const publishing: Promise<unknown>[] = [];
@@ -184,21 +165,15 @@ describe.concurrent('the network of a publisher', () => {
       await Promise.all(publishing);
     }
     expect(trail.rejections).toEqual([]);
-    await until(
-      () => trail.complete,
-      () => trail.check({ limit: 5 }),
-    );
+    await trail.whenComplete();
     // One whose confirmation was lost is published again: at least once.
     const { lost, phantom, reordered, concurrent, published } = trail.check({ order: 'start' });
     expect([lost.count, phantom.count, reordered.count, concurrent.count, published]).toEqual([0, 0, 0, 0, 500]);
   });
 
   test('is cut with several round trips on the way: they are repeated in their order', async () => {
-    await using server = await redis({ exclusive: true });
-    await using network = await proxy(server);
-    const trail = new Trail();
-    await using publisher = await startNode({ url: network.url });
-    await using consumer = await startNode({ url: server.url });
+    await using two = await startTwo('publisher');
+    const { network, trail, publisher, consumer } = two;
     await consumer.kernel.subscribe('order.*', trail.handler('consumer'));
     for (let round = 0; round < 5; round++) {
       network.stall();
@@ -213,19 +188,13 @@ describe.concurrent('the network of a publisher', () => {
       await Promise.all(publishing);
     }
     expect(trail.rejections).toEqual([]);
-    await until(
-      () => trail.complete,
-      () => trail.check({ limit: 5 }),
-    );
+    await trail.whenComplete();
     expect(trail.check({ order: 'start' })).toMatchObject({ ok: true, published: 250, duplicated: { count: 0 } });
   });
 
   test('is half-open: publish rejects by its deadline and works when it is mended', async () => {
-    await using server = await redis({ exclusive: true });
-    await using network = await proxy(server);
-    const trail = new Trail();
-    await using publisher = await startNode({ url: network.url });
-    await using consumer = await startNode({ url: server.url });
+    await using two = await startTwo('publisher');
+    const { network, trail, publisher, consumer } = two;
     await consumer.kernel.subscribe('order.*', trail.handler('consumer'));
     await trail.publish(publisher.kernel, 'order.placed', 1);
 
@@ -240,18 +209,12 @@ describe.concurrent('the network of a publisher', () => {
     network.resume();
     let n = 10;
     await until(() => trail.publish(publisher.kernel, 'order.placed', ++n), 'events are confirmed again');
-    await until(
-      () => trail.complete,
-      () => trail.check(),
-    );
+    await trail.whenComplete();
   });
 
   test('is away for less than the deadline: publish waits and is confirmed', async () => {
-    await using server = await redis({ exclusive: true });
-    await using network = await proxy(server);
-    const trail = new Trail();
-    await using publisher = await startNode({ url: network.url });
-    await using consumer = await startNode({ url: server.url });
+    await using two = await startTwo('publisher');
+    const { network, trail, publisher, consumer } = two;
     await consumer.kernel.subscribe('order.*', trail.handler('consumer'));
     await network.refuse();
     network.cut();
@@ -260,10 +223,7 @@ describe.concurrent('the network of a publisher', () => {
     await network.accept();
     await publishing;
     expect(trail.rejections).toEqual([]);
-    await until(
-      () => trail.complete,
-      () => trail.check(),
-    );
+    await trail.whenComplete();
     expect(trail.check({ order: 'start' })).toMatchObject({ ok: true, published: 50, duplicated: { count: 0 } });
   });
 

@@ -54,11 +54,8 @@ describe.concurrent('a server that freezes with its connections open', () => {
     await server.thaw();
     await until(() => trail.publish(publisher.kernel, 'order.placed', ++n), 'events are confirmed again');
     await trail.publishAll(publisher.kernel, 'order.placed', n + 1, n + 20);
-    await until(
-      () => trail.complete,
-      () => trail.check(),
-    );
-    await until(async () => (await state.pending('order-events')) === 0, 'nothing is pending');
+    await trail.whenComplete();
+    await state.whenSettled('order-events');
     await until(async () => (await publisher.kernel.health()).healthy, 'the publisher is well');
     await until(
       async () => (await consumer.kernel.health()).healthy,
@@ -173,11 +170,7 @@ test.concurrent('all connections killed every 200 ms for 20 s, under load: nothi
   await publishing;
   expect(killed).toBeGreaterThan(100);
 
-  await until(
-    () => trail.complete,
-    () => trail.check({ limit: 5 }),
-    15_000,
-  );
+  await trail.whenComplete(15_000);
   const { lost, phantom, reordered, published } = trail.check({ order: 'start' });
   expect([lost.count, phantom.count]).toEqual([0, 0]);
   // The others work on several at a time.

@@ -45,13 +45,10 @@ describe.concurrent.each(downfalls)('a server that is %s', (_, fall) => {
     running = false;
     await publishing;
 
-    await until(
-      () => trail.complete,
-      () => trail.check(),
-    );
+    await trail.whenComplete();
     const { lost, phantom, concurrent } = trail.check();
     expect([lost.count, phantom.count, concurrent.count]).toEqual([0, 0, 0]);
-    await until(async () => (await state.pending('order-events')) === 0, 'nothing is pending');
+    await state.whenSettled('order-events');
   });
 
   test('remembers attempts and when each is due', async () => {
@@ -93,7 +90,7 @@ describe.concurrent.each(downfalls)('a server that is %s', (_, fall) => {
     await until(() => trail.done.includes(1), 'the fourth attempt succeeds');
     expect(trail.calls.map(({ attempt }) => attempt)).toEqual([1, 2, 3, 4]);
     expect(trail.calls[3]?.time).toBeGreaterThanOrEqual(Number(due));
-    await until(async () => (await state.pending('order-events')) === 0, 'nothing is pending');
+    await state.whenSettled('order-events');
     expect(await schedule()).toEqual([]);
   });
 });

@@ -40,22 +40,13 @@ describe.concurrent('retention', () => {
     for (let n = 0; n < 1000; n += 100) await trail.publishAll(node.kernel, 'order.placed', n + 1, n + 100);
     expect(await state.length('order-events')).toBe(1000);
     release();
-    await until(
-      () => trail.complete,
-      () => trail.check(),
-    );
+    await trail.whenComplete();
     expect(trail.check()).toMatchObject({ ok: true, duplicated: { count: 0 } });
     for (let n = 1000; n < 1500; n += 100) await trail.publishAll(node.kernel, 'order.placed', n + 1, n + 100);
-    await until(
-      () => trail.complete,
-      () => trail.check(),
-    );
+    await trail.whenComplete();
     await trail.publishAll(node.kernel, 'order.placed', 1501, 1600);
     await until(async () => (await state.length('order-events')) <= 10 + SLACK, 'the stream is short again');
-    await until(
-      () => trail.complete,
-      () => trail.check(),
-    );
+    await trail.whenComplete();
   });
 
   test('never removes what waits for its next attempt', async () => {
@@ -75,10 +66,7 @@ describe.concurrent('retention', () => {
     await until(() => trail.done.length === 499, 'the others are handled');
     await trail.publishAll(node.kernel, 'order.placed', 501, 600);
     await until(async () => (await state.length('order-events')) === 598, 'what came before it is removed');
-    await until(
-      () => trail.complete,
-      () => trail.check(),
-    );
+    await trail.whenComplete();
     expect(trail.check()).toMatchObject({ ok: true, published: 600 });
   });
 
@@ -137,6 +125,6 @@ describe.concurrent('retention', () => {
     release();
     await until(() => trail.done.includes(1000), 'the last one is handled');
     expect(trail.done.length).toBeLessThanOrEqual(10 + SLACK + 1);
-    await until(async () => (await state.pending('order-events')) === 0, 'nothing is pending');
+    await state.whenSettled('order-events');
   });
 });

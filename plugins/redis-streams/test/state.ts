@@ -1,5 +1,6 @@
 import type { RedisServer } from '@logistically/events-conformance/services';
 import { createKeys, type Keys } from '../src/keys.ts';
+import { until } from './until.ts';
 
 /** What a test asks Redis itself, past the client under test. */
 export class State {
@@ -15,6 +16,11 @@ export class State {
   async pending(topic: string, group = 'shop'): Promise<number> {
     const [count] = (await this.#server.cli('XPENDING', this.keys.stream(topic, 0), group)) as [number];
     return count;
+  }
+
+  /** Waits until nothing is. */
+  whenSettled(topic: string, group?: string): Promise<void> {
+    return until(async () => (await this.pending(topic, group)) === 0, `nothing is pending in ${topic}`);
   }
 
   /** Pending deliveries by consumer. */

@@ -42,13 +42,10 @@ describe.concurrent('stop', () => {
 
     expect(await stopping.kernel.stop(500)).toEqual({ unsettled: 5, unpublished: 0 });
     expect(aborted).toBe(5);
-    await until(
-      () => trail.complete,
-      () => trail.check(),
-    );
+    await trail.whenComplete();
     expect(trail.check()).toMatchObject({ ok: true, duplicated: { count: 0 } });
     expect(trail.calls.slice(5).map(({ attempt }) => attempt)).toEqual([2, 2, 2, 2, 2]);
-    await until(async () => (await state.pending('order-events')) === 0, 'nothing is pending');
+    await state.whenSettled('order-events');
   });
 
   test('lets finish what can, and acknowledges it', async () => {
@@ -72,10 +69,7 @@ describe.concurrent('stop', () => {
     expect(await state.pending('order-events')).toBe(0);
 
     await node.kernel.start();
-    await until(
-      () => trail.complete,
-      () => trail.check(),
-    );
+    await trail.whenComplete();
     expect(trail.check()).toMatchObject({ ok: true, duplicated: { count: 0 } });
     expect(await node.kernel.stop()).toEqual({ unsettled: 0, unpublished: 0 });
   });
@@ -101,10 +95,7 @@ describe.concurrent('stop', () => {
     await using publisher = await startNode({ url: server.url, prefix });
     await trail.publishAll(publisher.kernel, 'order.placed', 1, 10);
     await node.kernel.start();
-    await until(
-      () => trail.complete,
-      () => trail.check(),
-    );
+    await trail.whenComplete();
     expect(trail.check()).toMatchObject({ ok: true, published: 10 });
   });
 
@@ -124,12 +115,9 @@ describe.concurrent('stop', () => {
       await publishing;
       await node.kernel.start();
     }
-    await until(
-      () => trail.complete,
-      () => trail.check({ limit: 5 }),
-    );
+    await trail.whenComplete();
     expect(trail.check().phantom.count).toBe(0);
-    await until(async () => (await state.pending('order-events')) === 0, 'nothing is pending');
+    await state.whenSettled('order-events');
   });
 });
 

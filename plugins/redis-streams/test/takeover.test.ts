@@ -57,7 +57,7 @@ describe.concurrent('takeover', () => {
     expect(trail.calls.map(({ n }) => n).sort()).toEqual([1, 2, 3, 4, 5]);
     expect(trail.calls.map(({ attempt }) => attempt)).toEqual([2, 2, 2, 2, 2]);
     expect(trail.check()).toMatchObject({ ok: true, published: 5, done: 5 });
-    await until(async () => (await state.pending('order-events')) === 0, 'nothing is pending');
+    await state.whenSettled('order-events');
   });
 
   test('a process killed in the middle of 300 events loses none', async () => {
@@ -76,10 +76,7 @@ describe.concurrent('takeover', () => {
     expect(doneBefore).toBeLessThan(300);
 
     await survivor.kernel.subscribe('order.*', trail.handler('survivor'), { concurrency: 10 });
-    await until(
-      () => trail.complete,
-      () => trail.check(),
-    );
+    await trail.whenComplete();
     // What was done and not yet acknowledged is done again: at least once.
     const { lost, concurrent, phantom } = trail.check();
     expect({ lost, concurrent, phantom }).toMatchObject({
@@ -87,7 +84,7 @@ describe.concurrent('takeover', () => {
       concurrent: { count: 0 },
       phantom: { count: 0 },
     });
-    await until(async () => (await state.pending('order-events')) === 0, 'nothing is pending');
+    await state.whenSettled('order-events');
   });
 
   test('a handler five times longer than the lease, busy in part, runs once while two processes compete', async () => {
@@ -181,13 +178,10 @@ describe.concurrent('a lost lease', () => {
 
     await sleeper.stop();
     release();
-    await until(
-      () => trail.complete,
-      () => trail.check(),
-    );
+    await trail.whenComplete();
     expect(trail.calls.filter(({ n }) => n === 1).map(({ attempt }) => attempt)).toEqual([2]);
     expect(trail.check()).toMatchObject({ ok: true, published: 2, done: 2 });
-    await until(async () => (await state.pending('order-events')) === 0, 'nothing is pending');
+    await state.whenSettled('order-events');
   });
 
   test('does not undo what the handler finished all the same', async () => {

@@ -30,11 +30,7 @@ describe.concurrent('a wildcard subscription', () => {
     for (let n = 1; n <= 5; n++) {
       await trail.publish(publisher.kernel, `entity${n}.placed`, 2 * n);
       await trail.publish(publisher.kernel, `entity${n}.placed`, 2 * n + 1);
-      await until(
-        () => trail.complete,
-        () => trail.check(),
-        SEEN_MS,
-      );
+      await trail.whenComplete(SEEN_MS);
     }
     // Of the topic that was there only what came after the subscription, of the others everything.
     expect(trail.calls.map(({ n }) => n).sort((a, b) => a - b)).toEqual([2, 3, 4, 5, 6, 7, 8, 9, 10, 11]);
@@ -46,10 +42,7 @@ describe.concurrent('a wildcard subscription', () => {
     await using node = await startNode({ url: server.url, prefix });
     for (let n = 1; n <= 20; n++) await trail.publish(node.kernel, `entity${n}.placed`, n);
     await node.kernel.subscribe('*.placed', trail.handler('consumer'), { from: 'earliest', concurrency: 2 });
-    await until(
-      () => trail.complete,
-      () => trail.check(),
-    );
+    await trail.whenComplete();
     expect(trail.check()).toMatchObject({ ok: true, published: 20, duplicated: { count: 0 } });
   });
 

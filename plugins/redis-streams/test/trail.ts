@@ -1,5 +1,6 @@
 import { type CheckReport, check, createHistory, type Expectations } from '@logistically/events-conformance';
 import type { Envelope, EventBus, EventOptions, HandlerContext } from '@logistically/events-kernel';
+import { until } from './until.ts';
 
 /** What the events of these tests carry: a number that names them. */
 export interface Body {
@@ -78,6 +79,15 @@ export class Trail {
   /** Whether everything that was confirmed has been handled. */
   get complete(): boolean {
     return this.check().lost.count === 0;
+  }
+
+  /** Waits until it is; `deadlineMs` only bounds a failure. */
+  whenComplete(deadlineMs?: number): Promise<void> {
+    return until(
+      () => this.complete,
+      () => this.check({ limit: 5 }),
+      deadlineMs,
+    );
   }
 
   check(expectations?: Expectations): CheckReport {
