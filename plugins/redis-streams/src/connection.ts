@@ -104,27 +104,35 @@ export class Connection {
 
   /** Runs a command. Rejects with an `EventsError` that shows no argument of it. */
   run<T>(command: (client: Redis) => Promise<T>, timeoutMs = this.#options.timeoutMs): Promise<T> {
-    if (!this.#up) return Promise.reject(connectionLost());
-    return new Promise<T>((resolve, reject) => {
-      const call: Call = { late: Date.now() + timeoutMs, timeoutMs, reject };
-      this.#calls.add(call);
-      this.#watch ??= setInterval(this.#look, 100);
-      command(this.client as Redis).then(
-        (reply) => {
-          if (this.#calls.delete(call)) resolve(reply);
-        },
-        (error: unknown) => {
-          if (isReplyError(error)) {
-            if (this.#calls.delete(call)) reject(replyError(error.message));
-            return;
-          }
-          // A client refuses at once while it has not yet told us that the connection is gone. Who tries again must let it tell.
-          setImmediate(() => {
-            if (this.#calls.delete(call)) reject(connectionLost());
-          });
-        },
-      );
-    });
+    return new Promise<T>((resolve, reject) => this.call(command, timeoutMs, resolve, reject));
+  }
+
+  /** The same for the hot path, without a promise: calls one of `resolve` and `reject`, once. */
+  call<T>(
+    command: (client: Redis) => Promise<T>,
+    timeoutMs: number,
+    resolve: (reply: T) => void,
+    reject: (reason: unknown) => void,
+  ): void {
+    if (!this.#up) return reject(connectionLost());
+    const call: Call = { late: Date.now() + timeoutMs, timeoutMs, reject };
+    this.#calls.add(call);
+    this.#watch ??= setInterval(this.#look, 100);
+    command(this.client as Redis).then(
+      (reply) => {
+        if (this.#calls.delete(call)) resolve(reply);
+      },
+      (error: unknown) => {
+        if (isReplyError(error)) {
+          if (this.#calls.delete(call)) reject(replyError(error.message));
+          return;
+        }
+        // A client refuses at once while it has not yet told us that the connection is gone. Who tries again must let it tell.
+        setImmediate(() => {
+          if (this.#calls.delete(call)) reject(connectionLost());
+        });
+      },
+    );
   }
 
   /** Runs a command that may be repeated, until it succeeds or the deadline (ms since the epoch) has passed. */

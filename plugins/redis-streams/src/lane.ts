@@ -30,6 +30,12 @@ export interface LaneOptions {
   readonly emit: <K extends keyof LifecycleEvents>(type: K, event: LifecycleEvents[K]) => void;
 }
 
+/** What is being got, and where it will be. */
+interface Round {
+  readonly bundles: Bundle[];
+  readonly work: Promise<void>;
+}
+
 /**
  * One blocking connection, and the subscriptions of a group that share it. It reads no more than there are free slots; one thing
  * at a time, so that what is on its way is always covered by slots.
@@ -154,19 +160,26 @@ export class Lane {
   }
 
   async #run(): Promise<void> {
-    let reading = this.#next();
+    let round = this.#begin();
     while (this.#running) {
-      const bundles = await reading;
+      const { bundles } = round;
+      // Awaited here and nowhere between: every turn of the queue between the reply and the handler is latency.
+      try {
+        await round.work;
+      } catch (error) {
+        await this.#mend(error);
+      }
       const size = bundles.reduce((sum, { page }) => sum + page.deliveries.length, 0);
       if (size > SMALL) {
-        reading = this.#next();
+        round = this.#begin();
         this.#deliver(bundles);
       } else {
         this.#deliver(bundles);
-        reading = this.#next();
+        round = this.#begin();
       }
     }
-    for (const { page } of await reading) for (const delivery of page.deliveries) this.#handBack(delivery);
+    await round.work.catch(() => {});
+    for (const { page } of round.bundles) for (const delivery of page.deliveries) this.#handBack(delivery);
   }
 
   #deliver(bundles: readonly Bundle[]): void {
@@ -176,23 +189,26 @@ export class Lane {
     }
   }
 
-  /** The next deliveries, slots taken. Never rejects; on trouble it mends what it can and resolves with what there is. */
-  async #next(): Promise<readonly Bundle[]> {
-    const { timeoutMs } = this.#options;
+  /** Begins to get the next deliveries; their slots are taken as they come. */
+  #begin(): Round {
     const bundles: Bundle[] = [];
     try {
-      await this.#look(bundles);
-    } catch (error) {
-      if (isReply(error, 'NOGROUP') || isReply(error, 'UNBLOCKED'))
-        await this.#takeover.regroup(this.feeds.values(), Date.now() + timeoutMs).catch(this.#report);
-      // A reply may have been lost with the connection: its entries are pending for us, and we do not know them.
-      else if (isConnectionError(error)) this.#recover = true;
-      else {
-        this.#report(error);
-        await new Promise((resolve) => setTimeout(resolve, 200));
-      }
+      return { bundles, work: this.#look(bundles) ?? Promise.resolve() };
+    } catch (thrown) {
+      return { bundles, work: Promise.reject(thrown) };
     }
-    return bundles;
+  }
+
+  /** After trouble: mends what it can. Never rejects. */
+  async #mend(error: unknown): Promise<void> {
+    if (isReply(error, 'NOGROUP') || isReply(error, 'UNBLOCKED'))
+      await this.#takeover.regroup(this.feeds.values(), Date.now() + this.#options.timeoutMs).catch(this.#report);
+    // A reply may have been lost with the connection: its entries are pending for us, and we do not know them.
+    else if (isConnectionError(error)) this.#recover = true;
+    else {
+      this.#report(error);
+      await new Promise((resolve) => setTimeout(resolve, 200));
+    }
   }
 
   /** One step: connect, recover and take over, or read; whatever is the first to give something. */

@@ -1,4 +1,5 @@
 import { asReason, EventsError, type OutgoingEvent, type Settle } from '@logistically/events-kernel';
+import type { Redis } from 'ioredis';
 import type { Connection } from './connection.ts';
 import { fieldOf, textOf } from './entry.ts';
 import { connectionLost, isConnectionError, replyError, timedOut } from './error.ts';
@@ -79,6 +80,11 @@ export class Outbox {
       if (full) this.#settle(event, settle, bufferFull(maxBuffered));
       else this.#board(event, settle, now);
     }
+    // Alone on its way, what comes now need not wait for company: it would only come later.
+    if (this.#flying === 0) {
+      this.send();
+      return;
+    }
     if (this.#scheduled) return;
     this.#scheduled = true;
     queueMicrotask(() => {
@@ -93,7 +99,7 @@ export class Outbox {
       const flight = this.#queue.shift();
       if (!flight) break;
       if (this.#boarding.get(flight.stream) === flight) this.#boarding.delete(flight.stream);
-      void this.#fly(flight);
+      this.#fly(flight);
     }
     if (this.#queue.length > 0) this.#watch ??= setInterval(this.#look, 100);
   }
@@ -145,36 +151,28 @@ export class Outbox {
     if (flight.events.length === MAX_BATCH) this.send();
   }
 
-  async #fly(flight: Flight): Promise<void> {
-    const { onStored, timeoutMs } = this.#options;
+  #fly(flight: Flight): void {
+    const { connection, onStored, timeoutMs } = this.#options;
     const { stream, values, since } = flight;
     this.#flying++;
-    let reply: unknown;
-    let thrown: { readonly error: unknown } | undefined;
-    try {
-      reply = await this.#store(flight, Math.max(1, since + timeoutMs - Date.now()));
-    } catch (error) {
-      thrown = { error };
-    }
-    this.#flying--;
-    if (!thrown) {
-      const failed: readonly (number | string)[] = Array.isArray(reply) ? reply : [];
-      onStored(stream, values.length - failed.length / 2);
-      this.#land(flight, failed);
-    } else if (this.#closed || !isConnectionError(thrown.error)) this.#cancel(flight, thrown.error);
-    else if (since + timeoutMs <= Date.now()) this.#cancel(flight, timedOut(timeoutMs));
-    else this.#repeat(flight);
-    this.send();
-  }
-
-  /** Resolves with what was refused, in pairs: the place in the flight (from 1 on) and the error. One alone gives its id. */
-  #store({ stream, field, values }: Flight, leftMs: number): Promise<unknown> {
-    const { connection } = this.#options;
-    const [first, second] = values as [string, string | undefined];
-    if (second === undefined) return connection.run((client) => client.xadd(stream, '*', field, first), leftMs);
-    const args = [field, ...values];
-    // Whole: one that the server had to ask for again would lose its place to what comes after.
-    return connection.run((client) => publishScript.runWhole(client, [stream], args), leftMs);
+    connection.call(
+      commandOf(flight),
+      Math.max(1, since + timeoutMs - Date.now()),
+      (reply) => {
+        this.#flying--;
+        const failed: readonly (number | string)[] = Array.isArray(reply) ? reply : [];
+        onStored(stream, values.length - failed.length / 2);
+        this.#land(flight, failed);
+        this.send();
+      },
+      (reason) => {
+        this.#flying--;
+        if (this.#closed || !isConnectionError(reason)) this.#cancel(flight, reason);
+        else if (since + timeoutMs <= Date.now()) this.#cancel(flight, timedOut(timeoutMs));
+        else this.#repeat(flight);
+        this.send();
+      },
+    );
   }
 
   #repeat(flight: Flight): void {
@@ -220,6 +218,14 @@ export class Outbox {
     this.#watch = undefined;
   };
 }
+
+/** Its reply tells what was refused, in pairs: the place in the flight (from 1 on) and the error. One alone gives its id. */
+const commandOf = ({ stream, field, values }: Flight): ((client: Redis) => Promise<unknown>) => {
+  const [first, second] = values as [string, string | undefined];
+  if (second === undefined) return (client) => client.xadd(stream, '*', field, first);
+  // Whole: one that the server had to ask for again would lose its place to what comes after.
+  return (client) => publishScript.runWhole(client, [stream], [field, ...values]);
+};
 
 const bufferFull = (maxBuffered: number): EventsError =>
   new EventsError(

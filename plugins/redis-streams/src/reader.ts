@@ -42,23 +42,33 @@ export class Reader {
   }
 
   /** Reads what is new in the feeds into `into`, within their free slots; waits for it up to `blockMs`. */
-  async read(feeds: readonly Feed[], blockMs: number, into: Bundle[]): Promise<void> {
+  read(feeds: readonly Feed[], blockMs: number, into: Bundle[]): Promise<void> {
     // Where members have fewer slots than feeds, one reply over all feeds could overfill them: look first, then read one by one.
     const count = Math.min(MAX_COUNT, ...feeds.map((feed) => feed.share()));
     const command = count > 0 ? this.#group(feeds, ['COUNT', count, 'BLOCK', blockMs]) : this.#scout(feeds, blockMs);
-    this.#blocked = true;
-    try {
-      const reply = await this.connection.run(command, blockMs + this.#options.timeoutMs);
-      this.answeredAt = Date.now();
-      if (!reply) return;
-      if (count === 0) await this.#fetch(feeds, reply, into);
-      else {
-        const admitting = this.#admit(feeds, reply, into);
-        if (admitting) await admitting;
-      }
-    } finally {
-      this.#blocked = false;
-    }
+    // No `await`: every turn of the queue between the reply and the handler is latency.
+    return new Promise((resolve, reject) => {
+      this.#blocked = true;
+      this.connection.call(
+        command,
+        blockMs + this.#options.timeoutMs,
+        (reply) => {
+          this.#blocked = false;
+          this.answeredAt = Date.now();
+          try {
+            resolve(
+              reply ? (count > 0 ? this.#admit(feeds, reply, into) : this.#fetch(feeds, reply, into)) : undefined,
+            );
+          } catch (thrown) {
+            reject(thrown);
+          }
+        },
+        (reason) => {
+          this.#blocked = false;
+          reject(reason);
+        },
+      );
+    });
   }
 
   /** Ends a blocking read early. Where the server does not allow it, the read ends by itself a little later. */
