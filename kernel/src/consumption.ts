@@ -4,6 +4,7 @@ import { drained } from './deadline.ts';
 import type { Delivery } from './delivery.ts';
 import { aborted, fail, isEventsError } from './error.ts';
 import { createGroup, type Group } from './group.ts';
+import type { Middleware } from './middleware.ts';
 import { compose, filter, type Layer, type Path, type Settle } from './path.ts';
 import { checkPattern } from './pattern.ts';
 import { createSession, type Session } from './session.ts';
@@ -41,12 +42,14 @@ interface Consumption {
   readonly subscribe: (pattern: string, handler: AnyHandler, options?: SubscribeOptions) => Promise<Subscription>;
   /** The consume path for deliveries that come from elsewhere. */
   readonly through: (handler: AnyHandler, group: string) => Path<Delivery>;
-  readonly start: (layers: readonly Layer<Delivery>[]) => Promise<void>;
+  readonly start: (parts: readonly ConsumePart[]) => Promise<void>;
   /** Resolves with the number of deliveries that were handed back unfinished. */
   readonly stop: (deadline: number) => Promise<number>;
   readonly stalls: () => readonly string[];
   readonly inFlight: () => number;
 }
+
+type ConsumePart = NonNullable<Middleware['consume']>;
 
 /** A subscription, open or not. */
 interface Entry {
@@ -67,6 +70,7 @@ export const createConsumption = (core: Core): Consumption => {
   const groups = new Map<string, Group>();
   const entries = new Set<Entry>();
   let running = false;
+  let parts: readonly ConsumePart[] = [];
   let path: Path<Delivery> = () => fail('EVENTS_NOT_RUNNING', 'The kernel is not running: deliver after start().');
 
   const decode = filter<Delivery>((delivery) => {
@@ -106,7 +110,8 @@ export const createConsumption = (core: Core): Consumption => {
     groups.set(scope, handlers);
     const session = sessionOf(pattern, transport.name, group, handlers);
     entry.session = session;
-    entry.remove = handlers.add(pattern, handler, concurrency);
+    const wrapped = parts.reduceRight((inner, part) => part.handler?.(inner, { pattern, group }) ?? inner, handler);
+    entry.remove = handlers.add(pattern, wrapped, concurrency);
     try {
       await session.open(
         async () =>
@@ -169,18 +174,22 @@ export const createConsumption = (core: Core): Consumption => {
       handlers.add('*', handler, Infinity);
       return sessionOf('', '', group, handlers).deliver;
     },
-    async start(layers) {
-      path = compose(layers, (batch, settle) => {
-        // A layer that throws while it settles does not keep the delivery.
-        const settleSafely: Settle<Delivery> = (delivery, reason) => {
-          try {
-            settle(delivery, reason);
-          } catch (thrown) {
-            delivery._session?.fail(delivery, thrown);
-          }
-        };
-        for (const delivery of batch) delivery._session?.handlers.receive(delivery, settleSafely);
-      });
+    async start(own) {
+      parts = own;
+      path = compose(
+        parts.map(({ layer }) => layer),
+        (batch, settle) => {
+          // A layer that throws while it settles does not keep the delivery.
+          const settleSafely: Settle<Delivery> = (delivery, reason) => {
+            try {
+              settle(delivery, reason);
+            } catch (thrown) {
+              delivery._session?.fail(delivery, thrown);
+            }
+          };
+          for (const delivery of batch) delivery._session?.handlers.receive(delivery, settleSafely);
+        },
+      );
       running = true;
       await Promise.all([...entries].map(open));
     },

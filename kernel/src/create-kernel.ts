@@ -130,14 +130,14 @@ export const createKernel = <Events extends { [K in keyof Events]: unknown } = E
     return kernel;
   };
 
-  /** The layers of a side, by stage and then in the order of `use`. */
-  const layersOf = <Side extends 'publish' | 'consume'>(side: Side, stages: readonly string[]) =>
+  /** What the middlewares have on a side, by stage and then in the order of `use`. */
+  const partsOf = <Side extends 'publish' | 'consume'>(side: Side, stages: readonly string[]) =>
     stages.flatMap((stage) => {
-      const layers = [...middlewares.values()].flatMap(({ [side]: part }) =>
-        part?.stage === stage ? [part.layer as NonNullable<Middleware[Side]>['layer']] : [],
+      const parts = [...middlewares.values()].flatMap(({ [side]: part }) =>
+        part?.stage === stage ? [part as NonNullable<Middleware[Side]>] : [],
       );
       // What was encoded last is decoded first.
-      return stage === 'decode' ? layers.reverse() : layers;
+      return stage === 'decode' ? parts.reverse() : parts;
     });
 
   /** The end of the publish path: each event to its transport. */
@@ -172,9 +172,16 @@ export const createKernel = <Events extends { [K in keyof Events]: unknown } = E
             throw thrown;
           }
         });
-      await step('A layer', () => publisher.open(compose(layersOf('publish', PUBLISH_STAGES), toTransports)));
+      await step('A layer', () =>
+        publisher.open(
+          compose(
+            partsOf('publish', PUBLISH_STAGES).map(({ layer }) => layer),
+            toTransports,
+          ),
+        ),
+      );
       for (const task of startTasks) await step('A feature', task);
-      await step('Subscribing', () => consumption.start(layersOf('consume', CONSUME_STAGES)));
+      await step('Subscribing', () => consumption.start(partsOf('consume', CONSUME_STAGES)));
     } catch (thrown) {
       if (opened === own) {
         await stop();

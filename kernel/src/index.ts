@@ -19,7 +19,14 @@ export type { Feature, Host } from './feature.ts';
 export type { EventBus, Health, Kernel, KernelBase, KernelOptions, Stats, StopReport } from './kernel.ts';
 export type { Emit, LifecycleEvents, On } from './lifecycle.ts';
 export { consoleLogger, type Logger } from './logger.ts';
-export { CONSUME_STAGES, type ConsumeStage, type Middleware, PUBLISH_STAGES, type PublishStage } from './middleware.ts';
+export {
+  CONSUME_STAGES,
+  type ConsumeStage,
+  type Middleware,
+  PUBLISH_STAGES,
+  type PublishStage,
+  type WrapHandler,
+} from './middleware.ts';
 export { type EventOptions, type OutgoingChanges, OutgoingEvent } from './outgoing-event.ts';
 export {
   type Awaitable,

@@ -141,13 +141,26 @@ export interface Delay {
   readonly publishAt: (time: number, batch: readonly OutgoingEvent[], settle: Settle<OutgoingEvent>) => void;
 }
 
-/** Stores an unsettled delivery elsewhere and settles it here, in one atomic step. */
+/** Moves entries between a topic and the topics that derive from it, each in one atomic step: nothing is lost between, nothing doubled. */
 export interface Handoff {
   /**
    * Copies the entry as it was received, byte for byte, to a derived topic (`dlq:user-events`) with `notes` beside it, and
    * acknowledges it. Rejects when either is not possible; the delivery is then still unsettled. Settle it afterwards as done.
    */
   readonly move: (delivery: Delivery, topic: string, notes: Readonly<Record<string, string>>) => Promise<void>;
+  /**
+   * Moves a stored entry of a derived topic to the topic that it derives from, or to another one that derives from that: byte for
+   * byte or with `payload` in place of its own, to the same partition, with `notes` in place of those it had. False when it is
+   * not there any more, as when somebody else was faster.
+   */
+  readonly moveEntry: (
+    entry: LogEntry,
+    topic: string,
+    notes: Readonly<Record<string, string>>,
+    payload?: Payload,
+  ) => Promise<boolean>;
+  /** Removes a stored entry of a derived topic. False when it is not there any more. */
+  readonly remove: (entry: LogEntry) => Promise<boolean>;
 }
 
 /** Tells what a topic's groups are doing. */

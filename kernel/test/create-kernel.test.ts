@@ -220,7 +220,7 @@ describe('capabilities', () => {
   });
 
   test('are taken from the first transport that has all, or from the one that is named', async () => {
-    const handoff = { move: async () => {} };
+    const handoff = { move: async () => {}, moveEntry: async () => true, remove: async () => true };
     const [poor, rich, richer] = [
       new Probe('poor', { groups: true }),
       new Probe('rich', { groups: true, handoff }),

@@ -23,6 +23,7 @@ export interface LoopCapabilities extends Capabilities {
 /** The least transport that publishes to its own subscriptions: what is not done comes back at once. No limits, no promises. */
 export const loop = (name = 'loop'): Transport<LoopCapabilities> => {
   const entries: LogEntry[] = [];
+  let stores = 0;
   const values = new Map<string, string>();
   const open = new Set<{ subscription: TransportSubscription; deliver: Path<Delivery> }>();
 
@@ -34,7 +35,7 @@ export const loop = (name = 'loop'): Transport<LoopCapabilities> => {
     });
   };
   const store = (entry: Omit<LogEntry, 'cursor' | 'time'>): void => {
-    const stored = { ...entry, cursor: `${entries.length + 1}`, time: Date.now() };
+    const stored = { ...entry, cursor: `${++stores}`, time: Date.now() };
     entries.push(stored);
     const groups = new Set<string>();
     for (const { subscription, deliver } of open) {
@@ -44,6 +45,11 @@ export const loop = (name = 'loop'): Transport<LoopCapabilities> => {
       groups.add(group);
       setImmediate(hand, deliver, stored, 1);
     }
+  };
+
+  const take = ({ cursor }: LogEntry): boolean => {
+    const index = entries.findIndex((entry) => entry.cursor === cursor);
+    return index >= 0 && entries.splice(index, 1).length > 0;
   };
 
   return {
@@ -69,6 +75,12 @@ export const loop = (name = 'loop'): Transport<LoopCapabilities> => {
           const { partition, payload } = originOf(delivery);
           store({ topic, partition, payload, notes });
         },
+        moveEntry: async (entry, topic, notes, payload = entry.payload) => {
+          const there = take(entry);
+          if (there) store({ topic, partition: entry.partition, payload, notes });
+          return there;
+        },
+        remove: async (entry) => take(entry),
       },
       inspect: { topic: async (topic) => ({ topic, partitions: [] }) },
     },

@@ -189,6 +189,7 @@ export const capabilityFaults: readonly Fault[] = [
     'copies a dead letter before it looks whose it is',
     'handoff/not-ours-any-more',
     replacing('handoff', (handoff, { broker }) => ({
+      ...handoff,
       move: async (delivery, topic, notes) => {
         broker.append(topic, 0, delivery.payload, notes);
         await handoff.move(delivery, 'other', notes);
@@ -199,6 +200,7 @@ export const capabilityFaults: readonly Fault[] = [
     'moves a delivery as often as it is told to',
     'handoff/once',
     replacing('handoff', (handoff, { broker }) => ({
+      ...handoff,
       move: (delivery, topic, notes) =>
         handoff.move(delivery, topic, notes).catch(() => broker.append(topic, 0, delivery.payload, notes)),
     })),
@@ -207,6 +209,7 @@ export const capabilityFaults: readonly Fault[] = [
     'writes dead letters anew',
     'handoff/moves',
     replacing('handoff', (handoff) => ({
+      ...handoff,
       move: (delivery, topic, notes) => {
         Object.assign(delivery, { payload: JSON.stringify(String(delivery.payload)) });
         return handoff.move(delivery, topic, notes);
@@ -217,10 +220,58 @@ export const capabilityFaults: readonly Fault[] = [
     'acknowledges what it could not move',
     'handoff/refused',
     replacing('handoff', (handoff) => ({
+      ...handoff,
       move: async (delivery, topic, notes) => {
         await handoff.move(delivery, 'sink', notes);
         await handoff.move(delivery, topic, notes);
       },
+    })),
+  ),
+  fault(
+    'moves dead letters back and keeps them',
+    'handoff/entry-back',
+    replacing('handoff', (handoff, { broker }) => ({
+      ...handoff,
+      moveEntry: async ({ topic: _, partition, payload: own }, topic, notes, payload = own) => {
+        broker.append(topic, partition, payload, notes);
+        return true;
+      },
+    })),
+  ),
+  fault(
+    'moves dead letters back as they were, whatever is given',
+    'handoff/entry-edited',
+    replacing('handoff', (handoff) => ({
+      ...handoff,
+      moveEntry: (entry, topic, notes) => handoff.moveEntry(entry, topic, notes),
+    })),
+  ),
+  fault(
+    'tells everybody that the dead letter was theirs',
+    'handoff/entry-once',
+    replacing('handoff', (handoff) => ({
+      ...handoff,
+      remove: async (entry) => (await handoff.remove(entry)) || true,
+    })),
+  ),
+  fault(
+    'removes all dead letters up to one',
+    'handoff/entry-removed',
+    replacing('handoff', (handoff, { broker }) => ({
+      ...handoff,
+      remove: async (entry) => {
+        for (let cursor = 1; cursor < Number(entry.cursor); cursor++)
+          broker.remove(entry.topic, entry.partition, String(cursor));
+        return handoff.remove(entry);
+      },
+    })),
+  ),
+  fault(
+    'removes from any topic',
+    'handoff/entry-refused',
+    replacing('handoff', (handoff, { broker }) => ({
+      ...handoff,
+      remove: async ({ topic, partition, cursor }) => broker.remove(topic, partition, cursor),
     })),
   ),
   fault(

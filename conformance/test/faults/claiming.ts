@@ -45,7 +45,11 @@ export const claimingFaults: readonly Fault[] = [
     'delay/not-before',
   ),
   claiming(
-    { groups: true, log: { read: async () => [], topics: async () => [] }, handoff: { move: async () => {} } },
+    {
+      groups: true,
+      log: { read: async () => [], topics: async () => [] },
+      handoff: { move: async () => {}, moveEntry: async () => true, remove: async () => true },
+    },
     'handoff/moves',
   ),
   claiming(

@@ -38,6 +38,14 @@ class BrokerDelivery extends Delivery {
   }
 }
 
+const homeOf = (topic: string): string => topic.split(':')[1] ?? topic;
+
+const checkHome = (from: string, to: string): void => {
+  checkTopic(to);
+  if (!from.includes(':') || homeOf(from) !== homeOf(to))
+    throw new EventsError('EVENTS_BROKER_TOPIC', `Nothing goes from ${from} to ${to}.`);
+};
+
 /** A subscription: takes while it has room, renews what it holds. */
 class Consumer implements TransportConsumer {
   readonly #transport: BrokerTransport;
@@ -157,7 +165,19 @@ export class BrokerTransport implements Transport {
             });
         },
       },
-      handoff: { move: async (delivery, topic, notes) => this.#move(delivery, topic, notes) },
+      handoff: {
+        move: async (delivery, topic, notes) => this.#move(delivery, topic, notes),
+        moveEntry: async ({ topic: from, partition, cursor, payload: own }, topic, notes, payload = own) => {
+          checkHome(from, topic);
+          const there = broker.remove(from, partition, cursor);
+          if (there) broker.append(topic, partition, payload, Object.keys(notes).length > 0 ? notes : undefined);
+          return there;
+        },
+        remove: async ({ topic, partition, cursor }) => {
+          checkHome(topic, topic);
+          return broker.remove(topic, partition, cursor);
+        },
+      },
       inspect: { topic: async (topic) => this.#inspect(topic) },
     };
   }
@@ -245,9 +265,12 @@ export class BrokerTransport implements Transport {
     checkPosition(from);
     const entries = this.broker.topics.get(topic)?.[partition]?.entries ?? [];
     if (from === 'latest') return [];
-    if (from instanceof Date) return entries.filter(({ time }) => time >= from.getTime()).slice(0, limit);
-    const after = from === 'earliest' ? 0 : Number(from);
-    return entries.slice(after, after + limit);
+    const since = from instanceof Date ? from.getTime() : 0;
+    const after = from === 'earliest' || from instanceof Date ? 0 : Number(from);
+    return entries
+      .slice(after)
+      .filter(({ time, removed }) => time >= since && !removed)
+      .slice(0, limit);
   }
 
   #move(delivery: Delivery, topic: string, notes: Readonly<Record<string, string>>): void {
@@ -262,7 +285,7 @@ export class BrokerTransport implements Transport {
     const now = Date.now();
     const partitions = (this.broker.topics.get(topic) ?? []).map(({ entries, groups }, partition) => ({
       partition,
-      length: entries.length,
+      length: entries.filter(({ removed }) => !removed).length,
       groups: [...groups].map(([group, { next, pending }]) => {
         const held = [...pending.values()].filter(({ owner }) => owner);
         return {

@@ -7,6 +7,7 @@ export interface Entry {
   readonly time: number;
   readonly payload: Payload;
   readonly notes?: Readonly<Record<string, string>>;
+  removed?: true;
 }
 
 /** An entry that a group was given and has not settled. */
@@ -144,6 +145,14 @@ export class Broker {
     for (const listener of this.listeners) listener();
   }
 
+  /** Takes an entry out; false when it is not there. */
+  remove(topic: string, partition: number, cursor: string): boolean {
+    const entry = this.topics.get(topic)?.[partition]?.entries.find((each) => each.cursor === cursor);
+    if (!entry || entry.removed) return false;
+    entry.removed = true;
+    return true;
+  }
+
   /** Everybody loses what they hold; what is stored stays. */
   restart(): void {
     this.epoch++;
@@ -162,6 +171,7 @@ export class Broker {
   }
 
   protected fresh({ entries }: Partition, group: Group): Pending | undefined {
+    while (entries[group.next]?.removed) group.next++;
     const entry = entries[group.next];
     if (!entry) return undefined;
     group.next++;

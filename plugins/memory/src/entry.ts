@@ -9,6 +9,8 @@ export class Entry {
   /** Counts over all topics, so that a cursor means the same in each. Set when it is stored, as `time` is (ms since the epoch). */
   sequence = 0;
   time = 0;
+  /** Taken out of a derived topic: nobody is given it any more. */
+  removed = false;
 
   constructor(stored: Payload | undefined, event?: OutgoingEvent, notes?: Readonly<Record<string, string>>) {
     this.stored = stored;

@@ -76,6 +76,7 @@ export class Group implements Task {
 
   /** Hands out one batch, to the consumer whose turn it is. */
   run(): void {
+    this.#skip();
     const due = this.lag + this.#again.length;
     if (due === 0) return;
     const consumer = this.#next(due);
@@ -85,8 +86,9 @@ export class Group implements Task {
     }
     const count = Math.min(consumer.free, Math.ceil(due / this.#consumers.length));
     const batch = [this.#take(consumer)];
-    while (batch.length < count) batch.push(this.#take(consumer));
-    if (count < due) this.#shared.dispatcher.add(this);
+    for (this.#skip(); batch.length < count && this.lag + this.#again.length > 0; this.#skip())
+      batch.push(this.#take(consumer));
+    if (this.lag + this.#again.length > 0) this.#shared.dispatcher.add(this);
     consumer.deliver(batch);
   }
 
@@ -155,11 +157,23 @@ export class Group implements Task {
   }
 
   #done(offset: number): void {
-    const pending = this.#pending;
     this.#unsettled--;
-    pending.set(offset, undefined);
-    while (pending.length > 0 && pending.at(pending.start) === undefined) pending.shift();
+    this.#pending.set(offset, undefined);
+    this.#advance();
     this.partition.trim();
+  }
+
+  /** Passes over entries that were removed before anybody was given them. */
+  #skip(): void {
+    while (this.partition.log.at(this.#pending.end)?.removed) {
+      this.#pending.push(undefined);
+      this.#advance();
+    }
+  }
+
+  #advance(): void {
+    const pending = this.#pending;
+    while (pending.length > 0 && pending.at(pending.start) === undefined) pending.shift();
   }
 
   #heldBy(consumer: Consumer): MemoryDelivery[] {

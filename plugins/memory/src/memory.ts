@@ -7,15 +7,14 @@ import {
   type Inspect,
   type Log,
   type OutgoingEvent,
-  originOf,
   type Store,
   type Transport,
 } from '@logistically/events-kernel';
 import { Alarms } from './alarms.ts';
 import { Consumer } from './consumer.ts';
-import type { MemoryDelivery } from './delivery.ts';
 import { Dispatcher } from './dispatcher.ts';
 import { Entry } from './entry.ts';
+import { createHandoff } from './handoff.ts';
 import type { Partition } from './partition.ts';
 import { checkPosition } from './position.ts';
 import { createStore } from './store.ts';
@@ -125,18 +124,6 @@ export const memory = (options: MemoryOptions = {}): Transport<MemoryCapabilitie
       });
     })(batch, settle);
 
-  const move: Handoff['move'] = async (delivery, topic, notes) => {
-    const { home, entry, partition } = originOf(delivery) as MemoryDelivery;
-    const target = accept(topic, partition);
-    if (!home.acknowledge(originOf(delivery) as MemoryDelivery))
-      throw new EventsError(
-        'EVENTS_MEMORY_NOT_HELD',
-        'The delivery is settled or handed back: it cannot be moved any more.',
-      );
-    append(target, new Entry(entry.stored, entry.event, notes), Date.now());
-    dispatcher.run();
-  };
-
   const read: Log['read'] = async (topic, { partition: number = 0, from = 'earliest', limit = 100 } = {}) => {
     checkPosition(from);
     const partition = topics.partitions(topic).find((each) => each.number === number);
@@ -145,9 +132,9 @@ export const memory = (options: MemoryOptions = {}): Transport<MemoryCapabilitie
 
   const inspect: Inspect['topic'] = async (topic) => ({
     topic,
-    partitions: topics.partitions(topic).map(({ number, log, groups }) => ({
+    partitions: topics.partitions(topic).map(({ number, length, groups }) => ({
       partition: number,
-      length: log.length,
+      length,
       groups: groups.map((group) => group.state),
     })),
   });
@@ -161,7 +148,14 @@ export const memory = (options: MemoryOptions = {}): Transport<MemoryCapabilitie
       log: { read, topics: async () => topics.names },
       store: createStore(),
       delay: { publishAt },
-      handoff: { move },
+      handoff: createHandoff({
+        accept,
+        append: (partition, entry) => {
+          append(partition, entry, Date.now());
+          dispatcher.run();
+        },
+        remove: (topic, number, cursor) => topics.partitions(topic)[number]?.remove(cursor),
+      }),
       inspect: { topic: inspect },
     },
 

@@ -17,12 +17,17 @@ export interface Shared {
 /** Whether a topic belongs to another one, as `dlq:user-events` does. */
 export const isDerived = (topic: string): boolean => topic.includes(':');
 
+/** The topic that a topic derives from, or itself. */
+export const homeOf = (topic: string): string => topic.split(':')[1] ?? topic;
+
 /** A partition of a topic: its log by offset, and the groups that read it. */
 export class Partition {
   readonly topic: string;
   readonly number: number;
   readonly log = new Window<Entry>();
   readonly groups: Group[] = [];
+  /** How many entries of the log were removed. */
+  #removed = 0;
   /** How many entries are accepted and to be stored later. */
   delayed = 0;
   readonly #shared: Shared;
@@ -42,6 +47,11 @@ export class Partition {
     );
   }
 
+  /** How many entries it holds. */
+  get length(): number {
+    return this.log.length - this.#removed;
+  }
+
   append(entry: Entry, sequence: number, time: number): void {
     entry.sequence = sequence;
     // Times never decrease, so that a position can be found by time.
@@ -56,7 +66,19 @@ export class Partition {
     const excess = this.log.length - this.#shared.maxRetained;
     if (excess <= 0) return;
     const end = Math.min(this.log.start + excess, this.#floor());
-    while (this.log.start < end) this.log.shift();
+    while (this.log.start < end) this.#drop();
+  }
+
+  /** Takes an entry out. Undefined where there is none with this cursor. */
+  remove(cursor: string): Entry | undefined {
+    const entry = this.log.at(this.#first(({ sequence }) => sequence >= Number(cursor)));
+    if (!entry || entry.removed || entry.cursor !== cursor) return undefined;
+    entry.removed = true;
+    this.#removed++;
+    for (const group of this.groups) this.#shared.dispatcher.add(group);
+    while (this.log.at(this.log.start)?.removed && this.groups.every(({ floor }) => floor > this.log.start))
+      this.#drop();
+    return entry;
   }
 
   /** Entries from a position on, oldest first. */
@@ -64,8 +86,8 @@ export class Partition {
     const { topic, number: partition, log } = this;
     const entries: LogEntry[] = [];
     for (let offset = this.offset(from); offset < log.end && entries.length < limit; offset++) {
-      const { cursor, time, payload, notes } = log.at(offset) as Entry;
-      entries.push({ topic, partition, cursor, time, payload, ...(notes && { notes }) });
+      const { cursor, time, payload, notes, removed } = log.at(offset) as Entry;
+      if (!removed) entries.push({ topic, partition, cursor, time, payload, ...(notes && { notes }) });
     }
     return entries;
   }
@@ -92,6 +114,10 @@ export class Partition {
     if (from === 'earliest') return this.log.start;
     if (from instanceof Date) return this.#first((entry) => entry.time >= from.getTime());
     return this.#first((entry) => entry.sequence > Number(from));
+  }
+
+  #drop(): void {
+    if (this.log.shift()?.removed) this.#removed--;
   }
 
   /** Offset of the first entry that passes; those after it all do. */

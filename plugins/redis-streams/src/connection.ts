@@ -114,7 +114,10 @@ export class Connection {
     resolve: (reply: T) => void,
     reject: (reason: unknown) => void,
   ): void {
-    if (!this.#up) return reject(connectionLost());
+    if (!this.#up) {
+      reject(connectionLost());
+      return;
+    }
     const call: Call = { late: Date.now() + timeoutMs, timeoutMs, reject };
     this.#calls.add(call);
     this.#watch ??= setInterval(this.#look, 100);

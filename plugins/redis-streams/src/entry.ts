@@ -9,6 +9,9 @@ export type RawEntry = readonly [id: string, fields: readonly string[] | null];
 export const TEXT = 'e';
 export const BYTES = 'b';
 
+/** Stands between what an entry was and the notes that a handoff wrote beside it. */
+export const NOTES = '~notes';
+
 export const fieldOf = (payload: Payload): typeof TEXT | typeof BYTES => (typeof payload === 'string' ? TEXT : BYTES);
 
 export const textOf = (payload: Payload): string =>
@@ -18,26 +21,31 @@ export const textOf = (payload: Payload): string =>
 
 const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
 
+/** Index of what stands between an entry and its notes. A value may be called so too, and so may a field of a stranger. */
+const boundaryOf = (fields: readonly unknown[]): number => {
+  for (let i = fields.length - 2; i > 0; i -= 2) if (String(fields[i]) === NOTES) return i;
+  return fields.length;
+};
+
 /** The payload of an entry. One that is not ours has none: it is given as the JSON list of its fields, which no codec takes for an event. */
 export const payloadOf = (fields: readonly string[] | null): Payload => {
-  if (fields) {
-    for (let i = 0; i < fields.length; i += 2) {
-      if (fields[i] === TEXT) return fields[i + 1] as string;
-      if (fields[i] === BYTES && BASE64.test(fields[i + 1] as string))
-        return Buffer.from(fields[i + 1] as string, 'base64');
-    }
+  if (!fields) return '[]';
+  const end = fields.length === 2 ? 2 : boundaryOf(fields);
+  for (let i = 0; i < end; i += 2) {
+    if (fields[i] === TEXT) return fields[i + 1] as string;
+    if (fields[i] === BYTES && BASE64.test(fields[i + 1] as string))
+      return Buffer.from(fields[i + 1] as string, 'base64');
   }
-  return JSON.stringify(fields ?? []);
+  return JSON.stringify(fields.slice(0, end));
 };
 
 /** What stands beside the payload: the notes of a handed off entry. */
 export const notesOf = (fields: readonly string[] | null): Readonly<Record<string, string>> | undefined => {
   if (!fields || fields.length <= 2) return undefined;
+  const boundary = boundaryOf(fields);
+  if (boundary === fields.length) return undefined;
   const notes: Record<string, string> = Object.create(null);
-  for (let i = 0; i < fields.length; i += 2) {
-    const field = fields[i] as string;
-    if (field !== TEXT && field !== BYTES) notes[field] = fields[i + 1] as string;
-  }
+  for (let i = boundary + 2; i < fields.length; i += 2) notes[fields[i] as string] = fields[i + 1] as string;
   return notes;
 };
 
@@ -57,7 +65,8 @@ export const readBytes = async (
     Buffer,
     Buffer[],
   ][];
-  const fields = entries[0]?.[1] ?? [];
+  const stored = entries[0]?.[1] ?? [];
+  const fields = stored.slice(0, boundaryOf(stored));
   const at = fields.findIndex((field, i) => i % 2 === 0 && field.toString() === TEXT);
   const bytes = at < 0 ? Buffer.concat(fields) : fields[at + 1];
   return !bytes || isUtf8(bytes) ? payload : bytes;

@@ -1,9 +1,19 @@
 import { checkTopic, EventsError, type Handoff, originOf } from '@logistically/events-kernel';
 import { RedisDelivery } from './delivery.ts';
-import type { Keys } from './keys.ts';
+import { fieldOf, textOf } from './entry.ts';
+import { homeOf, type Keys } from './keys.ts';
 import type { Opened } from './opened.ts';
+import { moveEntryScript } from './script.ts';
 
-/** Moves an entry to a derived topic, whose stream has the same hash tag: one script does both. */
+const checkDerived = (topic: string): void => {
+  if (!topic.includes(':'))
+    throw new EventsError(
+      'EVENTS_REDIS_STREAMS_TOPIC',
+      `${topic} derives from no topic: its entries stay where they are.`,
+    );
+};
+
+/** Moves entries between a topic and those that derive from it: their streams have one hash tag, so that one script does it. */
 export const createHandoff = (opened: () => Opened, keys: Keys, transport: string): Handoff => ({
   async move(delivery, topic, notes) {
     checkTopic(topic);
@@ -15,5 +25,24 @@ export const createHandoff = (opened: () => Opened, keys: Keys, transport: strin
       );
     await origin.feed.handoff(origin, keys.stream(topic, delivery.partition), Object.entries(notes).flat());
     opened().topics.touch(topic, Date.now());
+  },
+
+  async moveEntry({ topic: from, partition, cursor }, topic, notes, payload) {
+    checkDerived(from);
+    checkTopic(topic);
+    if (homeOf(topic) !== homeOf(from))
+      throw new EventsError('EVENTS_REDIS_STREAMS_TOPIC', `${topic} has another home than ${from}: move within one.`);
+    const { commands, topics } = opened();
+    const streams = [keys.stream(from, partition), keys.stream(topic, partition)];
+    const replaced = payload === undefined ? ['', ''] : [fieldOf(payload), textOf(payload)];
+    const args = [cursor, ...replaced, ...Object.entries(notes).flat()];
+    const moved = await commands.run((client) => moveEntryScript.run(client, streams, args));
+    topics.touch(topic, Date.now());
+    return moved === 1;
+  },
+
+  async remove({ topic, partition, cursor }) {
+    checkDerived(topic);
+    return (await opened().commands.run((client) => client.xdel(keys.stream(topic, partition), cursor))) === 1;
   },
 });

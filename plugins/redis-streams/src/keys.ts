@@ -14,14 +14,15 @@ export interface Keys {
   readonly tokens: (key: string) => string;
 }
 
-const home = (topic: string): string => topic.split(':')[1] ?? topic;
+/** The topic that a topic derives from, or itself. */
+export const homeOf = (topic: string): string => topic.split(':')[1] ?? topic;
 
 /** Free text as a hash tag: never empty, without braces of its own, and different for different texts. */
 const quoted = (text: string): string =>
   JSON.stringify(text).replace(/[{}]/g, (brace) => (brace === '{' ? '\\u007b' : '\\u007d'));
 
 export const createKeys = (prefix: string): Keys => {
-  const tag = (topic: string, partition: number): string => `${prefix}:{${home(topic)}:${partition}}:${topic}`;
+  const tag = (topic: string, partition: number): string => `${prefix}:{${homeOf(topic)}:${partition}}:${topic}`;
   return {
     stream: tag,
     retries: (topic, partition, group) => `${tag(topic, partition)}|retries|${group}`,

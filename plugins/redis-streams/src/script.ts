@@ -36,6 +36,7 @@ export const recoverScript = script(readFileSync(new URL('./lua/recover.lua', im
 export const regroupScript = script(readFileSync(new URL('./lua/regroup.lua', import.meta.url), 'utf8'));
 export const leaveScript = script(readFileSync(new URL('./lua/leave.lua', import.meta.url), 'utf8'));
 export const handoffScript = script(readFileSync(new URL('./lua/handoff.lua', import.meta.url), 'utf8'));
+export const moveEntryScript = script(readFileSync(new URL('./lua/move-entry.lua', import.meta.url), 'utf8'));
 export const trimScript = script(readFileSync(new URL('./lua/trim.lua', import.meta.url), 'utf8'));
 export const leaseScript = script(readFileSync(new URL('./lua/lease.lua', import.meta.url), 'utf8'));
 export const compareAndSetScript = script(readFileSync(new URL('./lua/compare-and-set.lua', import.meta.url), 'utf8'));

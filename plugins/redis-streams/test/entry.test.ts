@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { BYTES, fieldOf, isSuspect, notesOf, payloadOf, TEXT, textOf } from '../src/entry.ts';
+import { BYTES, fieldOf, isSuspect, NOTES, notesOf, payloadOf, TEXT, textOf } from '../src/entry.ts';
 
 describe('a payload', () => {
   test('comes out of its entry as it went in, whatever stands beside it', () => {
@@ -46,10 +46,17 @@ describe('a payload', () => {
 });
 
 describe('notes', () => {
-  test('are the fields beside the payload; names that objects inherit are names like others', () => {
+  test('are no part of the payload, also of an entry that is not ours', () => {
+    expect(payloadOf(['x', 'y', NOTES, 'z', NOTES, '', 'reason', 'x'])).toBe(JSON.stringify(['x', 'y', NOTES, 'z']));
+    expect({ ...notesOf(['x', 'y', NOTES, 'z', NOTES, '', 'reason', 'x']) }).toEqual({ reason: 'x' });
+    expect(payloadOf([NOTES, 'a stranger'])).toBe(JSON.stringify([NOTES, 'a stranger']));
+  });
+
+  test('are the fields behind the boundary; names that objects inherit are names like others', () => {
     expect(notesOf([TEXT, '{}'])).toBeUndefined();
+    expect(notesOf([TEXT, '{}', 'foreign', 'x'])).toBeUndefined();
     expect(notesOf(null)).toBeUndefined();
-    expect({ ...notesOf([TEXT, '{}', 'reason', 'x', '__proto__', 'y']) }).toEqual(
+    expect({ ...notesOf([TEXT, '{}', NOTES, '', 'reason', 'x', '__proto__', 'y']) }).toEqual(
       Object.fromEntries([
         ['reason', 'x'],
         ['__proto__', 'y'],
