@@ -19,7 +19,8 @@ export const textOf = (payload: Payload): string =>
     ? payload
     : Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength).toString('base64');
 
-const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
+// Only as base64 is written: what is left over of the last letter is zero (RFC 4648 §3.5), or else something would be lost.
+const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/][AQgw]==|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=)?$/;
 
 /** Index of what stands between an entry and its notes. A value may be called so too, and so may a field of a stranger. */
 const boundaryOf = (fields: readonly unknown[]): number => {
