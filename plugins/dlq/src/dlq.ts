@@ -1,0 +1,69 @@
+import type { Feature, Host } from '@logistically/events-kernel';
+import { Audit } from './audit.ts';
+import { Burial } from './burial.ts';
+import type { DeadLetter } from './letter.ts';
+import { type DlqStats, type LetterPage, type ListOptions, list, stats } from './listing.ts';
+import { type DlqOptions, settingsOf } from './options.ts';
+import { type PurgeOptions, type RedriveOptions, type RemovalReport, Remover } from './removal.ts';
+import { type DlqNeeds, Shelf } from './shelf.ts';
+import { Sweeper } from './sweeper.ts';
+
+/** What `dlq()` adds to the kernel. */
+export interface DlqApi {
+  readonly dlq: {
+    /** Dead letters in the order of topic, partition and cursor, page by page. One call looks at 100 000 entries at most. */
+    readonly list: (options?: ListOptions) => Promise<LetterPage>;
+    /** Undefined when it is not there any more. Rejects with `EVENTS_DLQ_ID`. */
+    readonly get: (id: string) => Promise<DeadLetter | undefined>;
+    /** Counts the dead letters of a topic, or all: 100 000 at most. */
+    readonly stats: (topic?: string) => Promise<DlqStats>;
+    /** Sends dead letters again, each in one atomic step. Rejects with `EVENTS_DLQ_SELECTION` and `EVENTS_DLQ_ID`. */
+    readonly redrive: (options: RedriveOptions) => Promise<RemovalReport>;
+    /** Removes dead letters for good. Rejects as `redrive` does. */
+    readonly purge: (options: PurgeOptions) => Promise<RemovalReport>;
+  };
+}
+
+/** Keeps what cannot be handled. Throws `EVENTS_CONFIG`. */
+export const dlq = (options: DlqOptions = {}): Feature<DlqApi, DlqNeeds> => {
+  const settings = settingsOf(options);
+  return {
+    kind: 'feature',
+    name: 'dlq',
+    requires: ['handoff', 'log'],
+    ...(options.transport !== undefined && { transport: options.transport }),
+    setup(host) {
+      const shelf = new Shelf(settings.prefix, host.codec, host.transport);
+      const audit = new Audit(host as unknown as Host, settings.audit, () => shelf.transport);
+      let running = new AbortController();
+      const remover = new Remover(shelf, host.codec, audit, () => running.signal);
+      const sweeper = settings.retention && new Sweeper(shelf, settings.retention, host.emit);
+      if (settings.enabled)
+        host.use({
+          kind: 'middleware',
+          name: 'dlq',
+          consume: { stage: 'dlq', layer: new Burial(host as unknown as Host, settings).layer },
+        });
+      host.onStart(() => {
+        running = new AbortController();
+        sweeper?.start();
+      });
+      host.on('stopping', () => {
+        running.abort();
+        sweeper?.stop();
+      });
+      return {
+        dlq: {
+          list: (query) => list(shelf, query),
+          get: async (id) => {
+            const [entry] = await shelf.entries([id]);
+            return entry && shelf.letter(entry);
+          },
+          stats: (topic) => stats(shelf, topic),
+          redrive: async (query) => remover.redrive(query),
+          purge: async (query) => remover.purge(query),
+        },
+      };
+    },
+  };
+};

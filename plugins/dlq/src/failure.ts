@@ -1,0 +1,82 @@
+import { createHash } from 'node:crypto';
+import { isEventsError } from '@logistically/events-kernel';
+
+const MAX_TEXT_BYTES = 1024;
+/** Before anything is looked for in a text: what is longer only costs time. */
+const MAX_READ = 4096;
+
+/** What a dead letter tells of the error. */
+export interface Failure {
+  readonly name: string;
+  readonly message: string;
+  readonly code: string | undefined;
+  readonly fingerprint: string;
+}
+
+/** The code of another plugin, which is known by its name alone. */
+const codeOf = (plugin: string, what: string): string => `EVENTS_${plugin}_${what}`;
+const SCHEDULED = codeOf('RETRY', 'SCHEDULED');
+const WRAPPERS = new Set([codeOf('RETRY', 'EXHAUSTED'), codeOf('RETRY', 'NOT_RETRYABLE'), SCHEDULED]);
+
+/** Whether somebody else decides: it is planned again, or was ended from outside. */
+export const isUndecided = (reason: unknown): boolean =>
+  isEventsError(reason) && (reason.code === SCHEDULED || reason.code === 'EVENTS_ABORTED');
+
+/** The handler's own error, without what the retry plugin put around it. */
+export const rootOf = (reason: unknown): unknown => {
+  let error = reason;
+  while (isEventsError(error) && WRAPPERS.has(error.code) && error.cause !== undefined) error = error.cause;
+  return error;
+};
+
+const field = (error: unknown, name: string): unknown => {
+  try {
+    return (Object(error) as Record<string, unknown>)[name];
+  } catch {
+    return undefined;
+  }
+};
+
+const textField = (error: unknown, name: string): string | undefined => {
+  const value = field(error, name);
+  return typeof value === 'string' && value !== '' ? value.slice(0, MAX_READ) : undefined;
+};
+
+/** At most `bytes` of UTF-8, cut between characters. */
+const cut = (text: string, bytes: number): string => {
+  const encoded = Buffer.from(text);
+  if (encoded.length <= bytes) return text;
+  let end = bytes;
+  while (((encoded[end] ?? 0) & 0xc0) === 0x80) end--;
+  return encoded.toString('utf8', 0, end);
+};
+
+/** Takes the user and the password out of every URL. */
+const withoutCredentials = (text: string): string => text.replace(/:\/\/[^\s/]*@/g, '://***@');
+
+const messageOf = (error: unknown): string => {
+  const message = typeof error === 'string' ? error.slice(0, MAX_READ) : textField(error, 'message');
+  return cut(withoutCredentials(message ?? ''), MAX_TEXT_BYTES);
+};
+
+/** What is the same in two messages of one cause. */
+const normalized = (message: string): string =>
+  message
+    .replace(/[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}/gi, '#')
+    .replace(/"[^"]*"|'[^']*'|`[^`]*`/g, '#')
+    .replace(/\d+/g, '#');
+
+/** The function of the first frame of a V8 stack: `    at name (file:1:2)`. */
+const frameOf = (error: unknown): string =>
+  /^ {4}at (?:async )?(?:new )?([^\s(]+) \(/m.exec(textField(error, 'stack') ?? '')?.[1] ?? '';
+
+/** What is kept of an error: its texts at most 1 kB each, without credentials. */
+export const failureOf = (error: unknown): Failure => {
+  const name = cut(textField(error, 'name') ?? typeof error, 128);
+  const rawCode = field(error, 'code');
+  const code = rawCode === undefined || rawCode === null || rawCode === '' ? undefined : cut(String(rawCode), 128);
+  const message = messageOf(error);
+  const sameness = [name, code ?? '', normalized(message), frameOf(error)].join('\n');
+  const fingerprint = createHash('sha256').update(sameness).digest('hex').slice(0, 16);
+  return { name, message, code, fingerprint };
+};

@@ -1,0 +1,14 @@
+export { type DlqApi, dlq } from './dlq.ts';
+export type { DeadLetter } from './letter.ts';
+export type { DlqStats, LetterPage, ListOptions } from './listing.ts';
+export type { Classify, DlqOptions, PoisonMetadata, Retention } from './options.ts';
+export type {
+  Counts,
+  Edit,
+  PurgeOptions,
+  RedriveOptions,
+  RemovalOutcome,
+  RemovalReport,
+  Selection,
+} from './removal.ts';
+export type { DlqNeeds, LetterFilter } from './shelf.ts';

@@ -1,0 +1,61 @@
+import type { Host } from '@logistically/events-kernel';
+import type { Retention } from './options.ts';
+import type { Shelf } from './shelf.ts';
+
+const INTERVAL_MS = 60_000;
+
+/** Removes what the retention does not keep, once a minute, beside all other work. */
+export class Sweeper {
+  readonly #shelf: Shelf;
+  readonly #retention: Retention;
+  readonly #emit: Host['emit'];
+  #timer: NodeJS.Timeout | undefined;
+  #isSweeping = false;
+
+  constructor(shelf: Shelf, retention: Retention, emit: Host['emit']) {
+    this.#shelf = shelf;
+    this.#retention = retention;
+    this.#emit = emit;
+  }
+
+  start(): void {
+    this.#timer = setInterval(() => this.sweep(), INTERVAL_MS);
+    this.#timer.unref();
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+  }
+
+  /** Never rejects. */
+  async sweep(): Promise<void> {
+    if (this.#isSweeping) return;
+    this.#isSweeping = true;
+    try {
+      for (const topic of await this.#shelf.topics())
+        for (const partition of await this.#shelf.partitions(topic)) await this.#trim(topic, partition);
+    } catch (reason) {
+      this.#emit('error', { source: 'dlq', reason });
+    } finally {
+      this.#isSweeping = false;
+    }
+  }
+
+  async #trim(topic: string, partition: number): Promise<void> {
+    const { maxLength = Infinity, maxAgeMs = Infinity } = this.#retention;
+    let excess = Number.isFinite(maxLength) ? (await this.#length(topic, partition)) - maxLength : 0;
+    for await (const entry of this.#shelf.partition(topic, partition)) {
+      if (this.#timer === undefined) return;
+      if (excess <= 0 && Date.now() - entry.time <= maxAgeMs) return;
+      await this.#shelf.handoff.remove(entry);
+      excess--;
+    }
+  }
+
+  async #length(topic: string, partition: number): Promise<number> {
+    let length = 0;
+    for await (const _ of this.#shelf.partition(topic, partition)) length++;
+    return length;
+  }
+}

@@ -1,0 +1,80 @@
+import { randomBytes } from 'node:crypto';
+import { check, createHistory } from '@logistically/events-conformance';
+import { redis, spawnWorker } from '@logistically/events-conformance/services';
+import { redisStreams } from '@logistically/events-redis-streams';
+import { expect, test } from 'vitest';
+import { heard, startNode, until } from './scene.ts';
+
+const SHORT = { leaseMs: 1000, claimIntervalMs: 100, timeoutMs: 2000 } as const;
+const LETTERS = 10_000;
+
+test('a server without memory keeps the event pending; with memory it becomes a dead letter', async () => {
+  await using server = await redis({ exclusive: true, args: ['--maxmemory-policy', 'noeviction'] });
+  const kernel = await startNode({ maxAttempts: 1, retryMs: 100 }, redisStreams({ url: server.url, ...SHORT }));
+  const failed = heard(kernel, 'failed');
+  let fail = (): void => {};
+  const gate = new Promise<void>((resolve) => {
+    fail = resolve;
+  });
+  let calls = 0;
+  await kernel.subscribe('order.placed', async () => {
+    calls++;
+    await gate;
+    throw new Error('no');
+  });
+  await kernel.publish('order.placed', { id: 7 });
+  await until(() => calls === 1, 'it is being handled');
+  await server.cli('CONFIG', 'SET', 'maxmemory', '1');
+  fail();
+  await until(() => failed.length > 0, 'it cannot be stored');
+  expect(failed[0]?.reason).toMatchObject({ code: 'EVENTS_DLQ_NOT_STORED' });
+  expect((await kernel.dlq.stats()).depth).toBe(0);
+  await server.cli('CONFIG', 'SET', 'maxmemory', '0');
+  await until(async () => (await kernel.dlq.stats()).depth === 1, 'it is stored');
+  expect((await kernel.dlq.list()).letters).toMatchObject([
+    { envelope: { body: { id: 7 } }, error: { message: 'no' } },
+  ]);
+});
+
+test('10 000 are redriven by a process that is killed three times: none lost, none doubled', {
+  timeout: 90_000,
+}, async () => {
+  await using server = await redis();
+  const prefix = `dlq-${randomBytes(4).toString('hex')}`;
+  const transport = redisStreams({ url: server.url, prefix, ...SHORT });
+  const kernel = await startNode({ maxAttempts: 1 }, transport);
+  const history = createHistory();
+  const dying = await kernel.subscribe(
+    'order.placed',
+    () => {
+      throw new Error('no');
+    },
+    { concurrency: 500 },
+  );
+  const events = Array.from({ length: LETTERS }, (_, n) => ({ type: 'order.placed', body: n }));
+  for (const { header } of await kernel.publishBatch(events)) history.record({ fact: 'publish', id: header.id });
+  await until(async () => (await kernel.dlq.stats()).depth === LETTERS, 'all are dead');
+  await dying.unsubscribe();
+  await kernel.subscribe(
+    'order.placed',
+    ({ header: { id } }) => {
+      history.record({ fact: 'deliver', id, group: 'shop', consumer: 'one' });
+      history.record({ fact: 'settle', id, group: 'shop', consumer: 'one' });
+    },
+    { concurrency: 500 },
+  );
+  const worker = () => spawnWorker(new URL('./redrive-worker.ts', import.meta.url), [server.url, prefix]);
+  for (const share of [500, 1000, 1500]) {
+    await using killed = worker();
+    await killed.next<{ redriven: number }>(({ redriven }) => redriven >= share, 30_000);
+    killed.kill('SIGKILL');
+    expect((await killed.exit).signal).toBe('SIGKILL');
+  }
+  await using last = worker();
+  const { done } = await last.next<{ done?: number }>((message) => message.done !== undefined, 30_000);
+  expect(done).toBeGreaterThan(0);
+  expect(done).toBeLessThan(LETTERS - 2999);
+  await until(() => check(history).done === LETTERS, 'all are handled');
+  expect(check(history)).toMatchObject({ ok: true, lost: { count: 0 }, duplicated: { count: 0 } });
+  expect((await kernel.dlq.stats()).depth).toBe(0);
+});

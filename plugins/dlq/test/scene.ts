@@ -1,0 +1,71 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import {
+  type Awaitable,
+  createKernel,
+  type Handoff,
+  type Kernel,
+  type LifecycleEvents,
+  type Log,
+  type Logger,
+  type Store,
+  type Transport,
+} from '@logistically/events-kernel';
+import { memory } from '@logistically/events-memory';
+import { onTestFinished } from 'vitest';
+import { type DlqApi, type DlqOptions, dlq } from '../src/index.ts';
+
+export const quiet: Logger = { debug() {}, info() {}, warn() {}, error() {} };
+
+interface Needs {
+  readonly handoff: Handoff;
+  readonly log: Log;
+  readonly store: Store;
+}
+
+export type Node = Kernel<Needs> & DlqApi;
+
+/** Waits for a fact. */
+export const until = async (fact: () => Awaitable<unknown>, what: string): Promise<void> => {
+  const deadline = Date.now() + 10_000;
+  while (!(await fact())) {
+    if (Date.now() > deadline) throw new Error(`Not within 10 s: ${what}`);
+    await sleep(5);
+  }
+};
+
+/** A started kernel with dead letters, stopped when the test ends. */
+export const startNode = async (
+  options: DlqOptions = {},
+  transport: Transport<Needs> = memory({ redeliverMs: 1 }),
+): Promise<Node> => {
+  const kernel = createKernel({ service: 'shop', logger: quiet, stopTimeoutMs: 2000 }).use(transport).use(dlq(options));
+  onTestFinished(async () => {
+    await kernel.stop();
+  });
+  await kernel.start();
+  return kernel as unknown as Node;
+};
+
+/** What a kernel tells of one kind from now on. */
+export const heard = <K extends keyof LifecycleEvents>(kernel: Node, type: K): LifecycleEvents[K][] => {
+  const events: LifecycleEvents[K][] = [];
+  kernel.on(type, (event) => events.push(event));
+  return events;
+};
+
+/** Publishes events that all fail, and waits until they are dead letters. */
+export const bury = async (
+  kernel: Node,
+  bodies: readonly unknown[],
+  type = 'order.placed',
+  fail: (body: unknown) => unknown = () => Object.assign(new Error('no'), { permanent: true }),
+  partitions = 1,
+): Promise<void> => {
+  const before = (await kernel.dlq.stats()).depth;
+  const { unsubscribe } = await kernel.subscribe(type, ({ body }) => {
+    throw fail(body);
+  });
+  for (const [n, body] of bodies.entries()) await kernel.publish(type, body, { partition: n % partitions });
+  await until(async () => (await kernel.dlq.stats()).depth === before + bodies.length, 'all are dead letters');
+  await unsubscribe();
+};

@@ -1,0 +1,40 @@
+import { memory } from '@logistically/events-memory';
+import { afterEach, expect, test, vi } from 'vitest';
+import { bury, startNode } from './scene.ts';
+
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+test('once a minute the oldest beyond maxLength are removed, in every partition', async () => {
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+  const kernel = await startNode({ retention: { maxLength: 2 } }, memory({ partitions: 2 }));
+  await bury(kernel, [1, 2, 3, 4, 5, 6, 7, 8], 'order.placed', undefined, 2);
+  const before = (await kernel.dlq.list()).letters;
+  const kept = [0, 1].flatMap((number) => before.filter(({ partition }) => partition === number).slice(-2));
+  expect(kept).toHaveLength(4);
+  vi.advanceTimersByTime(59_999);
+  expect((await kernel.dlq.stats()).depth).toBe(8);
+  vi.advanceTimersByTime(1);
+  await vi.waitFor(async () => expect((await kernel.dlq.list()).letters).toEqual(kept));
+});
+
+test('what is older than maxAgeMs is removed', async () => {
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval', 'Date'] });
+  const kernel = await startNode({ retention: { maxAgeMs: 90_000 } });
+  await bury(kernel, [1]);
+  vi.advanceTimersByTime(59_000);
+  await bury(kernel, [2]);
+  vi.advanceTimersByTime(61_001);
+  await vi.waitFor(async () =>
+    expect((await kernel.dlq.list()).letters.map(({ envelope }) => envelope?.body)).toEqual([2]),
+  );
+});
+
+test('stopped, it leaves no timer', async () => {
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+  const kernel = await startNode({ retention: { maxLength: 2 } });
+  expect(vi.getTimerCount()).toBe(1);
+  await kernel.stop();
+  expect(vi.getTimerCount()).toBe(0);
+});

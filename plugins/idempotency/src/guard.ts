@@ -1,0 +1,88 @@
+import { asReason, type Emit, EventsError, type Layer, type Settle } from '@logistically/events-kernel';
+import type { Claim, Claims } from './claims.ts';
+
+interface GuardOptions<E> {
+  readonly claims: Claims;
+  /** A claim on what the event stands for, not taken yet. */
+  readonly claimOf: (event: E) => Claim;
+  /** The event that an event was derived from: it may be settled in its place. */
+  readonly originOf: (event: E) => E;
+  readonly applies: (event: E) => boolean;
+  readonly emit: Emit;
+  readonly onDuplicate: (event: E) => void;
+  readonly onWait: () => void;
+}
+
+const busy = (retryAfterMs: number): EventsError =>
+  new EventsError(
+    'EVENTS_IDEMPOTENCY_BUSY',
+    'Somebody else is at work on the same key: try again when that has ended.',
+    {
+      retryAfterMs,
+    },
+  );
+
+/** A layer that passes on what it could claim, a batch of claims at a time and in order, and settles what is done already. */
+export const guard =
+  <E>({ claims, claimOf, originOf, applies, emit, onDuplicate, onWait }: GuardOptions<E>): Layer<E> =>
+  (next) =>
+  (batch, settleBelow) => {
+    const others = batch.filter((event) => !applies(event));
+    if (others.length) next(others, settleBelow);
+    if (others.length === batch.length) return;
+    const ours = others.length ? batch.filter(applies) : [...batch];
+    /** By origin, so that a derived event settles the one that came. */
+    const working = new Map<E, { readonly event: E; readonly claim: Claim }>();
+
+    // Nobody above hears of what is thrown here: it is not in a call of theirs any more.
+    const settle: Settle<E> = (event, reason) => {
+      try {
+        settleBelow(event, reason);
+      } catch (thrown) {
+        emit('error', { source: 'idempotency', reason: thrown });
+        settleBelow(event, asReason(thrown));
+      }
+    };
+    const finish: Settle<E> = (settled, reason) => {
+      const origin = originOf(settled);
+      const work = working.get(origin);
+      if (!work) return;
+      working.delete(origin);
+      const told = reason === undefined ? claims.finish(work.claim) : claims.release(work.claim);
+      void told.then(() => settle(work.event, reason));
+    };
+    const proceed = (claimed: readonly (readonly [E, Claim])[]): void => {
+      const events = claimed.map(([event]) => event);
+      for (const [event, claim] of claimed) working.set(originOf(event), { event, claim });
+      try {
+        if (events.length) next(events, finish);
+      } catch (thrown) {
+        for (const event of events) finish(event, asReason(thrown));
+      }
+    };
+    const meet = async (event: E, claim: Claim): Promise<void> => {
+      const met = await claims.takeFreed(claim);
+      if (met === undefined) return proceed([[event, claim]]);
+      if (met === 'done') {
+        onDuplicate(event);
+        return settle(event);
+      }
+      onWait();
+      settle(event, busy(met));
+    };
+
+    const tried = ours.map(async (event) => {
+      const claim = claimOf(event);
+      return { claim, taken: await claims.take(claim) };
+    });
+    void Promise.allSettled(tried).then((outcomes) => {
+      const claimed: (readonly [E, Claim])[] = [];
+      outcomes.forEach((outcome, index) => {
+        const event = ours[index] as E;
+        if (outcome.status === 'rejected') settle(event, asReason(outcome.reason));
+        else if (outcome.value.taken) claimed.push([event, outcome.value.claim]);
+        else meet(event, outcome.value.claim).catch((thrown) => settle(event, asReason(thrown)));
+      });
+      proceed(claimed);
+    });
+  };

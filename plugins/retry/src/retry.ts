@@ -1,0 +1,71 @@
+import type { Feature } from '@logistically/events-kernel';
+import { type BudgetOptions, checkBudget, createBudget } from './budget.ts';
+import { refuse } from './check.ts';
+import { type Circuit, checkCircuit, createCircuit } from './circuit.ts';
+import { consumePart } from './consuming.ts';
+import { isNonRetryable, isPermanent, policyOf, type SubscriptionPolicy } from './policy.ts';
+import { createPublishing, type PublishRetryOptions } from './publishing.ts';
+
+/** Of the consume side, and under `publish` of the other. */
+export interface RetryOptions extends SubscriptionPolicy {
+  /** How publishing is tried again; `false`: not at all. */
+  readonly publish?: PublishRetryOptions | false;
+  /** What subscriptions have of their own, by pattern or by group; a pattern goes before a group. */
+  readonly subscriptions?: Readonly<Record<string, SubscriptionPolicy>>;
+  /** How many retries there may be beside the deliveries. `{}` takes the defaults. Default: as many as there are. */
+  readonly budget?: BudgetOptions | false;
+}
+
+/**
+ * Tries again what failed, on both sides. A delivery that failed is settled with `EVENTS_RETRY_SCHEDULED`, after its last attempt
+ * with `EVENTS_RETRY_EXHAUSTED`, and with `EVENTS_RETRY_NOT_RETRYABLE` where that cannot help. Throws `EVENTS_CONFIG`.
+ */
+export const createRetry = (options: RetryOptions = {}): Feature => {
+  const { publish = {}, budget: budgeted = false, ...own } = options;
+  const subscriptions = new Map(Object.entries(own.subscriptions ?? {}));
+  const policy = policyOf(own);
+  const publishing = publish === false ? undefined : createPublishing(publish);
+  for (const [name, each] of subscriptions) {
+    if (typeof each !== 'object' || each === null) refuse(`\`subscriptions[${JSON.stringify(name)}]\` is no policy.`);
+    policyOf(each, policy);
+    if (each.circuit) checkCircuit(each.circuit);
+  }
+  if (own.circuit) checkCircuit(own.circuit);
+  const allowance = budgeted ? checkBudget(budgeted) : undefined;
+
+  return {
+    kind: 'feature',
+    name: 'retry',
+    setup({ emit, on, use }) {
+      const notice = (what: string, detail: object): void => emit('notice', { plugin: 'retry', what, detail });
+      const budget = allowance ? createBudget(allowance, (detail) => notice('over budget', detail)) : undefined;
+      const circuits = new Map<string, Circuit>();
+
+      const circuitOf = (pattern: string, group: string, each: SubscriptionPolicy): Circuit | undefined => {
+        const options = each.circuit ?? own.circuit;
+        if (!options) return undefined;
+        const key = `${pattern} ${group}`;
+        const rules = policyOf(each, policy);
+        const counts = (reason: unknown): boolean => !isPermanent(reason) && !isNonRetryable(rules, reason);
+        const circuit =
+          circuits.get(key) ??
+          createCircuit(checkCircuit(options), counts, (state) => notice(`circuit ${state}`, { pattern, group }));
+        circuits.set(key, circuit);
+        return circuit;
+      };
+
+      use({
+        kind: 'middleware',
+        name: 'retry',
+        ...(publishing && { publish: { stage: 'retry', layer: publishing.layer } }),
+        consume: consumePart({ policy, subscriptions, own, budget, circuitOf }),
+      });
+      on('stopping', () => {
+        for (const circuit of circuits.values()) circuit.stop();
+        circuits.clear();
+        publishing?.stop();
+      });
+      return {};
+    },
+  };
+};
