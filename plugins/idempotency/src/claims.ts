@@ -70,7 +70,9 @@ export class Claims {
     const free = held === undefined || held === FREE;
     // Its own value: the store was told and the answer went astray.
     if (!free && held !== claim.value) return this.#restOf(held);
-    if (free && !(await store().compareAndSet(claim.key, held, claim.value, { ttlMs: leaseMs }))) return leaseMs;
+    // It changed since it was read: what was free may be gone by now, or somebody else's.
+    if (free && !(await store().compareAndSet(claim.key, held, claim.value, { ttlMs: leaseMs })))
+      return this.takeFreed(claim);
     this.#hold(claim);
     return undefined;
   }
