@@ -1,5 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Awaitable, EventsError, type Logger, type Transport } from '@logistically/events-kernel';
+import {
+  type Awaitable,
+  EventsError,
+  type EventsErrorOptions,
+  type Logger,
+  type Transport,
+} from '@logistically/events-kernel';
 import type { Claims } from './claims.ts';
 import { Gate } from './gate.ts';
 import { SharedHandle, type TransportFactory } from './handle.ts';
@@ -86,8 +92,11 @@ export class CaseContext {
   }
 
   /** A reason for which a delivery comes back, by default at once. */
-  failure(retryAfterMs = 1): EventsError {
-    return new EventsError('EVENTS_CONFORMANCE_FAILURE', 'The handler fails, as the case wants it.', { retryAfterMs });
+  failure(retryAfterMs = 1, options: EventsErrorOptions = {}): EventsError {
+    return new EventsError('EVENTS_CONFORMANCE_FAILURE', 'The handler fails, as the case wants it.', {
+      retryAfterMs,
+      ...options,
+    });
   }
 
   /** Done when the case ends, the last first, whatever happened. */

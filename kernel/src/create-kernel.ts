@@ -53,6 +53,7 @@ export const createKernel = <Events extends { [K in keyof Events]: unknown } = E
   ]);
   const startTasks: (() => Awaitable<void>)[] = [];
   const stopTasks: ((deadline: number) => Awaitable<void>)[] = [];
+  const checks: { readonly name: string; readonly health: () => Awaitable<readonly string[]> }[] = [];
   let state: 'new' | 'starting' | 'running' | 'stopping' = 'new';
   let stopping: Promise<StopReport> | undefined;
   /** The transports that the present start has opened. */
@@ -120,6 +121,7 @@ export const createKernel = <Events extends { [K in keyof Events]: unknown } = E
         publish: publisher.publish,
         create: publisher.create,
         consume: consumption.through,
+        onHealth: (health) => checks.push({ name, health }),
         onStart: (task) => startTasks.push(task),
         onStop: (task) => stopTasks.push(task),
       });
@@ -234,10 +236,10 @@ export const createKernel = <Events extends { [K in keyof Events]: unknown } = E
       const problems = consumption.stalls().map((problem) => ({ source: 'handlers', problem }));
       if (state !== 'running') problems.push({ source: 'kernel', problem: `It is ${state}, not running.` });
       await Promise.all(
-        opened.map(async (transport) => {
-          const check = finish('Its health check', Date.now() + 2000, () => transport.health?.());
+        (opened.length ? [...opened, ...checks] : []).map(async (asked) => {
+          const check = finish('Its health check', Date.now() + 2000, () => asked.health?.());
           const found = await check.catch(({ message }) => [message]);
-          for (const problem of found ?? []) problems.push({ source: transport.name, problem });
+          for (const problem of found ?? []) problems.push({ source: asked.name, problem });
         }),
       );
       return { healthy: !problems.length, problems };

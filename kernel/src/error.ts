@@ -25,6 +25,8 @@ export interface EventsErrorOptions {
   readonly retryAfterMs?: number;
   /** As a reason: trying again can never help. */
   readonly permanent?: boolean;
+  /** As a reason: nothing was tried. The next delivery has the same `attempt`. */
+  readonly uncounted?: boolean;
 }
 
 /**
@@ -35,6 +37,7 @@ export class EventsError extends Error {
   declare readonly code: EventsErrorCode;
   declare readonly retryAfterMs: number | undefined;
   declare readonly permanent: boolean;
+  declare readonly uncounted: boolean;
 
   constructor(code: EventsErrorCode, message: string, options: EventsErrorOptions = {}) {
     super(message, options);
@@ -42,6 +45,7 @@ export class EventsError extends Error {
     this.code = code;
     this.retryAfterMs = options.retryAfterMs;
     this.permanent = options.permanent ?? false;
+    this.uncounted = options.uncounted ?? false;
   }
 
   get [brand](): true {

@@ -45,6 +45,8 @@ export interface Host<out Can extends Capabilities = Capabilities> {
   readonly emit: Emit;
   readonly on: On;
   readonly use: (middleware: Middleware) => void;
+  /** Asked by `kernel.health()` while the transports are open: what is wrong right now, in words. Within 2 s. */
+  readonly onHealth: (check: () => Awaitable<readonly string[]>) => void;
   /** After the transports are open, before any subscription is. */
   readonly onStart: (task: () => Awaitable<void>) => void;
   /** After all deliveries and publishes are settled, before the transports close. `deadline`: ms since the epoch. */

@@ -15,6 +15,7 @@ export type Layer<E> = (next: Path<E>) => Path<E>;
 export const asReason = (thrown: unknown): unknown =>
   thrown ?? new EventsError('EVENTS_UNSETTLED', 'It failed without a reason: throw an Error.');
 
+/** Whether a value is a promise, of whatever kind. */
 export const isThenable = (value: unknown): value is PromiseLike<unknown> =>
   typeof (value as PromiseLike<unknown> | undefined)?.then === 'function';
 

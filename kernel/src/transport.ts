@@ -21,8 +21,8 @@ export interface Transport<out Can extends Capabilities = Capabilities> {
   readonly publish: Path<OutgoingEvent>;
   /**
    * Delivers the events of topics to `deliver`, and settles what it settles: done is acknowledged, not done comes back with
-   * `attempt` raised (not before the reason's `retryAfterMs`, where it has one). Resolves when nothing published from now on can
-   * be missed. Absent: the transport only publishes.
+   * `attempt` raised (unless the reason is `uncounted`; not before its `retryAfterMs`, where it has one). Resolves when nothing
+   * published from now on can be missed. Absent: the transport only publishes.
    */
   readonly subscribe?: (subscription: TransportSubscription, deliver: Path<Delivery>) => Promise<TransportConsumer>;
   /** What is wrong right now, in words; nothing when all is well. */

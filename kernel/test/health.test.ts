@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { createKernel } from '../src/index.ts';
+import { createKernel, type Feature } from '../src/index.ts';
 import { deferred, Probe, silent, startProbe } from './probe.ts';
 
 test('a kernel that does not run is not healthy', async () => {
@@ -33,6 +33,30 @@ test('a transport that gives no answer is not healthy', async () => {
   const { kernel, probe } = await startProbe();
   probe.health = () => new Promise(() => {});
   expect((await kernel.health()).problems).toEqual([{ source: 'probe', problem: expect.stringContaining('health') }]);
+});
+
+test('a feature says what is wrong while the transports are open, and is named', async () => {
+  const asked: string[] = [];
+  const watcher: Feature = {
+    kind: 'feature',
+    name: 'watcher',
+    setup({ onHealth }) {
+      onHealth(() => [`asked ${asked.push('once')} times`]);
+      onHealth(() => Promise.reject(new Error('cannot tell')));
+      return {};
+    },
+  };
+  const kernel = createKernel({ service: 'shop', logger: silent }).use(new Probe()).use(watcher);
+  expect((await kernel.health()).problems).toHaveLength(1);
+  await kernel.start();
+  expect(await kernel.health()).toEqual({
+    healthy: false,
+    problems: [
+      { source: 'watcher', problem: 'asked 1 times' },
+      { source: 'watcher', problem: 'cannot tell' },
+    ],
+  });
+  await kernel.stop();
 });
 
 test('a subscription that settles nothing is a stall, whatever the others do', async () => {

@@ -120,6 +120,30 @@ export const redeliveryCases: readonly Case[] = [
     },
   },
   {
+    id: 'redelivery/uncounted',
+    clause: 'C3',
+    title: 'an uncounted reason: the event comes back, not before its retryAfterMs, and as the same attempt',
+    needs: ['subscribe'],
+    async run(context) {
+      const node = await context.node();
+      const waitMs = Math.min(100, context.settings.timeoutMs / 4);
+      let calls = 0;
+      const arrivals = await node.collect(context.type(), {
+        group: context.group(),
+        handle: () => {
+          calls++;
+          if (calls === 1 || calls === 3) throw context.failure(waitMs, { uncounted: true });
+          if (calls === 2 || calls === 4) throw context.failure();
+        },
+      });
+      await node.publish(context.type(), 'held back');
+      await context.until(() => arrivals.done.length === 1, 'it is handled', 2 * waitMs);
+      assert.deepEqual(arrivals.attemptsOf('held back'), [1, 1, 2, 2, 3]);
+      const [first, second] = arrivals.all;
+      assert(first && second && second.time - first.time >= waitMs - CLOCK_MS, 'it came back before its time');
+    },
+  },
+  {
     id: 'redelivery/attempts-outlive-consumers',
     clause: 'C3',
     title: 'the count of attempts goes on where another consumer takes over',

@@ -1,4 +1,4 @@
-import type { Delivery } from '@logistically/events-kernel';
+import { type Delivery, isEventsError } from '@logistically/events-kernel';
 import { Broker, type Pending } from '../transports/broker.ts';
 import { brokerFault, but, delivering, type Fault, fault, settling } from './fault.ts';
 
@@ -143,6 +143,13 @@ export const settlingFaults: readonly Fault[] = [
     'ignores retryAfterMs',
     'redelivery/retry-after',
     settling((settle, delivery, reason) => settle(delivery, reason === undefined ? undefined : new Error('again'))),
+  ),
+  fault(
+    'counts attempts that were none',
+    'redelivery/uncounted',
+    settling((settle, delivery, reason) =>
+      settle(delivery, isEventsError(reason) ? reasonOf(reason.retryAfterMs ?? 0) : reason),
+    ),
   ),
   brokerFault('blocks the rest behind what failed', 'redelivery/blocks-nobody', new WaitsForRetries()),
   brokerFault('retries at once and before all else', 'redelivery/starves-nobody', new RetriesFirst()),

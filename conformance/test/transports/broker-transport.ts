@@ -111,6 +111,7 @@ class Consumer implements TransportConsumer {
     this.#held.set(delivery, this.#transport.broker.epoch);
     this.#deliver([delivery], (settled, reason) => {
       const retryAfterMs = isEventsError(reason) ? reason.retryAfterMs : undefined;
+      if (isEventsError(reason) && reason.uncounted && pending.owner === this.#owner) pending.attempt--;
       this.#settle(
         settled as BrokerDelivery,
         reason === undefined ? undefined : (retryAfterMs ?? this.#transport.backoffMs),

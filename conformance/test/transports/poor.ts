@@ -61,7 +61,8 @@ export const poor = (): Transport<Capabilities> => {
               const retry = setTimeout(
                 () => {
                   retries.delete(retry);
-                  waiting.unshift(new Delivery(topic, 0, cursor, attempt + 1, payload));
+                  const next = isEventsError(reason) && reason.uncounted ? attempt : attempt + 1;
+                  waiting.unshift(new Delivery(topic, 0, cursor, next, payload));
                   pump();
                 },
                 (isEventsError(reason) ? reason.retryAfterMs : undefined) ?? BACKOFF_MS,

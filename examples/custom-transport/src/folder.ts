@@ -74,9 +74,9 @@ export const folder = (path: string): Transport<{ durable: 'process'; order: 'to
         free++;
         if (reason === undefined) return;
         const { topic, cursor, attempt, payload } = originOf(settled);
-        const retry = (): unknown => waiting.push(new Delivery(topic, 0, cursor, attempt + 1, payload));
-        const pause = isEventsError(reason) ? reason.retryAfterMs : undefined;
-        setTimeout(retry, pause ?? 50 * 2 ** Math.min(attempt, 9)).unref();
+        const { uncounted, retryAfterMs }: Partial<EventsError> = isEventsError(reason) ? reason : {};
+        const again = new Delivery(topic, 0, cursor, uncounted ? attempt : attempt + 1, payload);
+        setTimeout(() => waiting.push(again), retryAfterMs ?? 50 * 2 ** Math.min(attempt, 9)).unref();
       };
       const look = async (): Promise<void> => {
         for (const topic of names())

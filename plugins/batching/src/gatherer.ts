@@ -1,4 +1,4 @@
-import { asReason, EventsError, type OutgoingEvent, type Path, type Settle } from '@logistically/events-kernel';
+import { EventsError, type OutgoingEvent, type Path, pass, type Settle } from '@logistically/events-kernel';
 import { type Batch, bytesOf, type Entry, type Epoch } from './entry.ts';
 import type { Failures } from './failures.ts';
 import { Lanes } from './lanes.ts';
@@ -167,11 +167,7 @@ export class Gatherer {
       this.#settle(entry, reason);
       if (batch.open.size === 0) this.#send();
     };
-    try {
-      this.#next(events, settle);
-    } catch (thrown) {
-      for (const event of events) settle(event, asReason(thrown));
-    }
+    pass(this.#next, events, settle);
   }
 
   /** Lets in, in turn, those who wait for room. */

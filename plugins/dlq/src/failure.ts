@@ -18,9 +18,9 @@ const codeOf = (plugin: string, what: string): string => `EVENTS_${plugin}_${wha
 const SCHEDULED = codeOf('RETRY', 'SCHEDULED');
 const WRAPPERS = new Set([codeOf('RETRY', 'EXHAUSTED'), codeOf('RETRY', 'NOT_RETRYABLE'), SCHEDULED]);
 
-/** Whether somebody else decides: it is planned again, or was ended from outside. */
+/** Whether somebody else decides: it is planned again, was ended from outside, or nothing was tried. */
 export const isUndecided = (reason: unknown): boolean =>
-  isEventsError(reason) && (reason.code === SCHEDULED || reason.code === 'EVENTS_ABORTED');
+  isEventsError(reason) && (reason.code === SCHEDULED || reason.code === 'EVENTS_ABORTED' || reason.uncounted);
 
 /** The handler's own error, without what the retry plugin put around it. */
 export const rootOf = (reason: unknown): unknown => {

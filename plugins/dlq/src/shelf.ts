@@ -71,7 +71,7 @@ export class Shelf {
       ids.map((id) => positionOf(id, this.prefix)).map((at) => [`${at.topic}/${at.partition}`, at]),
     );
     for (const { topic, partition } of places.values())
-      for await (const entry of this.#partition(topic, partition)) {
+      for await (const entry of this.partition(topic, partition)) {
         const id = idOf(entry);
         if (wanted.has(id)) found.set(id, entry);
         if (found.size === wanted.size) break;
@@ -100,12 +100,13 @@ export class Shelf {
       for (const partition of await this.partitions(topic)) {
         const isFirst = after?.topic === topic;
         if (isFirst && partition < after.partition) continue;
-        yield* this.#partition(topic, partition, isFirst && partition === after.partition ? after.cursor : undefined);
+        yield* this.partition(topic, partition, isFirst && partition === after.partition ? after.cursor : undefined);
       }
     }
   }
 
-  async *#partition(topic: string, partition: number, after?: string): AsyncGenerator<LogEntry, void> {
+  /** Entries of one partition behind a cursor, oldest first. */
+  async *partition(topic: string, partition: number, after?: string): AsyncGenerator<LogEntry, void> {
     let from = after ?? 'earliest';
     for (;;) {
       const page = await this.#transport().capabilities.log.read(topic, { partition, from, limit: PAGE });
@@ -114,10 +115,5 @@ export class Shelf {
       if (!last || page.length < PAGE) return;
       from = last.cursor;
     }
-  }
-
-  /** Entries of one partition, oldest first. */
-  partition(topic: string, partition: number): AsyncIterable<LogEntry> {
-    return this.#partition(topic, partition);
   }
 }

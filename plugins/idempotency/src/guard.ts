@@ -17,9 +17,7 @@ const busy = (retryAfterMs: number): EventsError =>
   new EventsError(
     'EVENTS_IDEMPOTENCY_BUSY',
     'Somebody else is at work on the same key: try again when that has ended.',
-    {
-      retryAfterMs,
-    },
+    { retryAfterMs, uncounted: true },
   );
 
 /** A layer that passes on what it could claim, a batch of claims at a time and in order, and settles what is done already. */

@@ -10,6 +10,8 @@ export class MemoryDelivery extends Delivery {
   readonly entry: Entry;
   /** Who has it. Undefined once it is settled or handed back: a settlement that comes then is too late. */
   holder: Consumer | undefined;
+  /** Nothing was tried: its next delivery is the same attempt. */
+  uncounted = false;
 
   constructor(home: Group, offset: number, entry: Entry, attempt: number, holder: Consumer) {
     const { topic, number } = home.partition;

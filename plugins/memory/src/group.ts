@@ -101,7 +101,11 @@ export class Group implements Task {
       return;
     }
     const { alarms, dispatcher, redeliverMs } = this.#shared;
-    const { retryAfterMs } = Object(reason) as { readonly retryAfterMs?: unknown };
+    const { retryAfterMs, uncounted } = Object(reason) as {
+      readonly retryAfterMs?: unknown;
+      readonly uncounted?: unknown;
+    };
+    delivery.uncounted = uncounted === true;
     const backOff = Math.min(redeliverMs * 2 ** (delivery.attempt - 1), MAX_REDELIVER_MS);
     this.#delayed++;
     alarms.set(Date.now() + (Number.isFinite(retryAfterMs) ? Number(retryAfterMs) : backOff), () => {
@@ -145,7 +149,13 @@ export class Group implements Task {
     this.#newFirst = !this.#newFirst;
     const last = this.#newFirst && this.lag > 0 ? undefined : this.#again.shift();
     if (last) {
-      const delivery = new MemoryDelivery(this, last.offset, last.entry, last.attempt + 1, holder);
+      const delivery = new MemoryDelivery(
+        this,
+        last.offset,
+        last.entry,
+        last.attempt + (last.uncounted ? 0 : 1),
+        holder,
+      );
       this.#pending.set(last.offset, delivery);
       return delivery;
     }

@@ -66,5 +66,5 @@ const seat = (
     feed.pages.add(page);
     into.push({ member, page });
   }
-  for (const [id, , attempt = 1] of entries.slice(index)) feed.fail(id, attempt, 0);
+  for (const [id, , attempt = 1] of entries.slice(index)) feed.fail(id, attempt, 0, true);
 };

@@ -15,6 +15,8 @@ interface Failure {
   readonly id: string;
   readonly attempt: number;
   readonly delayMs: number;
+  /** Nothing was tried: its next delivery is the same attempt. */
+  readonly uncounted: boolean;
 }
 
 interface FeedOptions {
@@ -72,9 +74,9 @@ export class Feed {
     this.#schedule();
   }
 
-  /** Keeps a delivery pending, to be delivered again after `delayMs`. */
-  fail(id: string, attempt: number, delayMs: number): void {
-    this.#failures.push({ id, attempt, delayMs: Math.max(0, Math.round(delayMs)) });
+  /** Keeps a delivery pending, to be delivered again after `delayMs`; `uncounted`: as the same attempt. */
+  fail(id: string, attempt: number, delayMs: number, uncounted = false): void {
+    this.#failures.push({ id, attempt, delayMs: Math.max(0, Math.round(delayMs)), uncounted });
     this.#schedule();
   }
 
@@ -154,7 +156,7 @@ export class Feed {
   async regroup(deadline: number): Promise<void> {
     const { group, consumer, commands, onRegrouped } = this.#options;
     const held = Array.from(this.held(), (delivery) => [delivery.cursor, delivery.attempt]).flat();
-    const failed = this.#failed().flatMap(({ id, attempt }) => [id, attempt]);
+    const failed = this.#failed().flatMap(({ id, attempt, uncounted }) => [id, uncounted ? attempt - 1 : attempt]);
     const args = [group, consumer, PARKED, this.cursor, this.mark, ...held, ...failed];
     const reply = await commands.persist(
       (client) => regroupScript.run(client, [this.stream, this.retries], args),
@@ -220,7 +222,8 @@ export class Feed {
 
   async #sendFailures(failures: readonly Failure[]): Promise<void> {
     const { group, consumer, commands, onDue } = this.#options;
-    const args = [group, consumer, PARKED, this.mark, ...failures.flatMap(({ id, delayMs }) => [id, delayMs])];
+    const told = failures.flatMap(({ id, delayMs, uncounted }) => [id, delayMs, uncounted ? 1 : 0]);
+    const args = [group, consumer, PARKED, this.mark, ...told];
     await commands.run((client) => failScript.run(client, [this.stream, this.retries], args));
     onDue(Math.min(...failures.map(({ delayMs }) => delayMs)));
   }

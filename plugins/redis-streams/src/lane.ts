@@ -1,4 +1,11 @@
-import { asReason, type Delivery, type LifecycleEvents, type Settle, within } from '@logistically/events-kernel';
+import {
+  asReason,
+  type Delivery,
+  isEventsError,
+  type LifecycleEvents,
+  type Settle,
+  within,
+} from '@logistically/events-kernel';
 import type { Bundle } from './admission.ts';
 import type { Connection, RedisClient } from './connection.ts';
 import type { RedisDelivery } from './delivery.ts';
@@ -269,7 +276,12 @@ export class Lane {
     // Work that was done is acknowledged even when the lease was lost meanwhile: it spares the other another attempt.
     if (reason === undefined) delivery.feed.ack(delivery.cursor);
     else if (!delivery.lost)
-      delivery.feed.fail(delivery.cursor, delivery.attempt, this.#delayMs(reason, delivery.attempt));
+      delivery.feed.fail(
+        delivery.cursor,
+        delivery.attempt,
+        this.#delayMs(reason, delivery.attempt),
+        isEventsError(reason) && reason.uncounted,
+      );
   };
 
   #handBack(delivery: RedisDelivery): void {

@@ -101,7 +101,7 @@ export class Reader {
 
   /** Waits for entries, and leaves them where they are. */
   #scout(feeds: readonly Feed[], blockMs: number): Read {
-    const from = feeds.flatMap((feed) => feed.stream).concat(feeds.map((feed) => feed.cursor));
+    const from = [...feeds.map((feed) => feed.stream), ...feeds.map((feed) => feed.cursor)];
     return (client) => client.xread('COUNT', 1, 'BLOCK', blockMs, 'STREAMS', ...from) as Promise<Reply>;
   }
 

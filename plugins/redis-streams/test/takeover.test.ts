@@ -127,7 +127,7 @@ describe.concurrent('a lost lease', () => {
     const client = new Redis(server.url);
     try {
       const fail = (consumer: string): Promise<unknown> =>
-        failScript.run(client, [stream, retries], ['shop', consumer, PARKED, '', id, 1000]);
+        failScript.run(client, [stream, retries], ['shop', consumer, PARKED, '', id, 1000, 0]);
       const renew = (consumer: string): Promise<unknown> =>
         renewScript.run(client, [stream], ['shop', consumer, '', id]);
       expect(await renew('late')).toEqual([id]);

@@ -1,7 +1,6 @@
-import { asReason, type Delivery, EventsError, type WrapHandler } from '@logistically/events-kernel';
+import { asReason, type Delivery, EventsError, isThenable, type WrapHandler } from '@logistically/events-kernel';
 import { checkNumber } from './check.ts';
 import { Tally } from './tally.ts';
-import { isThenable } from './thenable.ts';
 
 /** When a subscription is paused, and when it is tried again. */
 export interface CircuitOptions {
@@ -33,6 +32,7 @@ export interface Circuit {
 const stopped = (): EventsError =>
   new EventsError('EVENTS_RETRY_CIRCUIT_OPEN', 'The service stops while the circuit is open: it comes back.', {
     retryAfterMs: 100,
+    uncounted: true,
   });
 
 export const checkCircuit = (options: CircuitOptions): Required<CircuitOptions> => {

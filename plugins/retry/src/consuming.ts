@@ -29,8 +29,8 @@ interface ConsumeParts {
 const isInterrupted = ({ signal }: Delivery): boolean =>
   signal.aborted && isEventsError(signal.reason) && signal.reason.code === 'EVENTS_ABORTED';
 
-/** Whether no handler was called: a circuit was open. */
-const isHeldBack = (reason: unknown): boolean => isEventsError(reason) && reason.code === 'EVENTS_RETRY_CIRCUIT_OPEN';
+/** Whether no handler was called: a circuit was open, somebody else is at work on the same event. */
+const isHeldBack = (reason: unknown): boolean => isEventsError(reason) && reason.uncounted;
 
 const ownDelayOf = (reason: unknown): number | undefined => (isEventsError(reason) ? reason.retryAfterMs : undefined);
 

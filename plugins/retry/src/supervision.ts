@@ -1,6 +1,12 @@
-import { asReason, type Delivery, EventsError, originOf, type WrapHandler } from '@logistically/events-kernel';
+import {
+  asReason,
+  type Delivery,
+  EventsError,
+  isThenable,
+  originOf,
+  type WrapHandler,
+} from '@logistically/events-kernel';
 import type { RetryPolicy } from './policy.ts';
-import { isThenable } from './thenable.ts';
 import { watch } from './watch.ts';
 
 type AnyHandler = ReturnType<WrapHandler>;
