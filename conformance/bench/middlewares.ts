@@ -20,7 +20,7 @@ const validate: Layer<Delivery> = filter(({ envelope }) => typeof envelope?.body
 const route: Layer<Delivery> = filter(({ envelope }) => envelope?.header.origin === 'bench');
 
 /** Three synchronous middlewares that each touch every delivery and let all of them pass. */
-export const touching: readonly Middleware[] = [
+export const touching = (): readonly Middleware[] => [
   { kind: 'middleware', name: 'observe', consume: { stage: 'observe', layer: observe } },
   { kind: 'middleware', name: 'validate', consume: { stage: 'validate', layer: validate } },
   { kind: 'middleware', name: 'route', consume: { stage: 'filter', layer: route } },

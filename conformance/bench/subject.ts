@@ -1,10 +1,12 @@
-import { createKernel, type Inspect, type Kernel, type Middleware } from '@logistically/events-kernel';
+import { createKernel, type Feature, type Inspect, type Kernel, type Middleware } from '@logistically/events-kernel';
 import { redisStreams } from '@logistically/events-redis-streams';
 import type { BenchEvents } from './body.ts';
 
+export type BenchPlugin = Middleware | Feature<object, never>;
+
 export interface SubjectOptions {
   readonly propagate?: boolean;
-  readonly middlewares?: readonly Middleware[];
+  readonly plugins?: () => readonly BenchPlugin[];
 }
 
 /** What a benchmark asks of a kernel, whatever its transport can do. */
@@ -33,10 +35,10 @@ const topicOf = async (inspect: Inspect): Promise<Topic> => {
 };
 
 export const openSubject = async (url: string, options: SubjectOptions = {}): Promise<Subject> => {
-  const { propagate = true, middlewares = [] } = options;
+  const { propagate = true, plugins = () => [] } = options;
   const transport = redisStreams({ url });
   const kernel = createKernel<BenchEvents>({ service: 'bench', propagate }).use(transport);
-  for (const middleware of middlewares) kernel.use(middleware);
+  for (const plugin of plugins()) kernel.use(plugin as Middleware);
   await kernel.start();
   return { kernel, topic: () => topicOf(transport.capabilities.inspect) };
 };

@@ -84,13 +84,15 @@ export class Scene {
     const arrivals = await kernel.collect<Body>(this.#type, {
       group: name,
       concurrency,
-      handle: async ({ envelope: { header, body }, attempt }) => {
+      handle: async ({ envelope: { header, body }, context: { signal }, attempt }) => {
         const { fails, ms } = body as Body;
         const event = { id: header.id, group: name, consumer };
         this.#history.record({ fact: 'deliver', ...event, attempt });
         if (ms > 0) await sleep(ms);
-        this.#history.record({ fact: attempt <= fails ? 'fail' : 'settle', ...event });
-        if (attempt <= fails) throw this.#context.failure(attempt * 2);
+        // Who is told to stop does not succeed: a success that comes too late is nobody's loss, and looks like one.
+        const failed = attempt <= fails || signal.aborted;
+        this.#history.record({ fact: failed ? 'fail' : 'settle', ...event });
+        if (failed) throw this.#context.failure(attempt * 2);
       },
     });
     const tapped = kernel.tap.subscriptions.at(-1);

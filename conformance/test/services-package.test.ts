@@ -12,7 +12,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { findExecutable } from '../src/services/executable.ts';
-import { installRedisPackage, type PackageInstallation } from '../src/services/redis-package.ts';
+import type { PackageInstallation } from '../src/services/package-installation.ts';
+import { installRedisPackage } from '../src/services/redis-package.ts';
 
 /** A directory that plays a machine: the installation script runs for real, the package tools are recorders. */
 const machine = (aptGet: string): PackageInstallation & { recorded(): string[]; printed: string[] } => {

@@ -7,6 +7,8 @@ export interface Context {
   /** Of what is published now: the event being handled, if one is. */
   readonly cause: () => Cause | undefined;
   readonly run: <A, B>(envelope: Envelope, handler: (a: A, b: B) => unknown, a: A, b: B) => unknown;
+  /** Carries nothing more until the next run: on Node 20 every promise of the process pays for each storage that is in use. */
+  readonly end: () => void;
 }
 
 /** With `enabled: false` nothing is carried: on Node 20 every `await` of the process is then a little cheaper. */
@@ -20,5 +22,6 @@ export const createContext = (enabled: boolean): Context => {
       return { correlationId, causationId: id };
     },
     run: (envelope, handler, a, b) => (storage ? storage.run(envelope, handler, a, b) : handler(a, b)),
+    end: () => storage?.disable(),
   };
 };

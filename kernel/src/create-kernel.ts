@@ -209,6 +209,7 @@ export const createKernel = <Events extends { [K in keyof Events]: unknown } = E
     const unpublished = await drained(() => publisher.stats().publishing, at(0.9));
     for (const task of stopTasks.toReversed()) await attempt('A feature', at(0.95), () => task(deadline));
     await Promise.all(closing.map((transport) => attempt(transport.name, deadline, () => transport.close(deadline))));
+    core.context.end();
     const report = { unsettled, unpublished };
     stopping = undefined;
     state = 'new';

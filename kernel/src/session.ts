@@ -43,7 +43,8 @@ export const createSession = (
   let closed = false;
   let inFlight = 0;
   let settlements = 0;
-  let seen = 0;
+  /** Settlements when health was last asked for, unless nothing was in flight since then. */
+  let seen = -1;
   let since = 0;
 
   const settle: Settle<Delivery> = (settled, reason) => {
@@ -100,6 +101,7 @@ export const createSession = (
     handlers,
     logger,
     deliver(batch, settleTransport) {
+      if (!inFlight) seen = -1;
       inFlight += batch.length;
       counts.delivered += batch.length;
       for (const delivery of batch) {

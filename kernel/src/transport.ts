@@ -110,6 +110,11 @@ export interface Store {
   readonly delete: (key: string) => Promise<void>;
   /** True when it was set, false when the key was there. */
   readonly setIfAbsent: (key: string, value: string, options?: Expiry) => Promise<boolean>;
+  /** Does `set`, or `setIfAbsent`, for each of the entries, in few steps; each is atomic by itself. True for those that were set. */
+  readonly setMany: (
+    entries: readonly (readonly [key: string, value: string])[],
+    options?: Expiry & { readonly ifAbsent?: boolean },
+  ) => Promise<readonly boolean[]>;
   /** Sets `value` where the key holds `expected` (undefined: is absent). True when it was set. */
   readonly compareAndSet: (
     key: string,

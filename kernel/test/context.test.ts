@@ -1,5 +1,6 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import type { OutgoingEvent } from '../src/index.ts';
 import { startProbe } from './probe.ts';
 
@@ -49,4 +50,18 @@ test('propagate: false carries nothing', async () => {
   await kernel.subscribe('a.x', () => kernel.publish('b.x', 1));
   await probe.settled(probe.deliver('a.x', 1));
   expect(headerOf(probe.published[0])).not.toHaveProperty('causationId');
+});
+
+test('a kernel that has stopped leaves no storage in use, which every promise of the process would pay for', async () => {
+  const disable = vi.spyOn(AsyncLocalStorage.prototype, 'disable');
+  const { kernel, probe } = await startProbe();
+  await kernel.subscribe('a.*', () => kernel.publish('b.x', 1));
+  await probe.settled(probe.deliver('a.x', 1));
+  await kernel.stop();
+  expect(disable).toHaveBeenCalledOnce();
+  await kernel.start();
+  await probe.settled(probe.deliver('a.x', 1, { cursor: '7', by: 1 }));
+  expect(probe.published.map((event) => headerOf(event)?.causationId).at(-1)).toBe('id-7');
+  await kernel.stop();
+  disable.mockRestore();
 });

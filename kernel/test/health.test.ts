@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { createKernel, type Feature } from '../src/index.ts';
 import { deferred, Probe, silent, startProbe } from './probe.ts';
 
@@ -57,6 +57,23 @@ test('a feature says what is wrong while the transports are open, and is named',
     ],
   });
   await kernel.stop();
+});
+
+test('what has just been delivered is no stall, however long nothing was', async () => {
+  const { kernel, probe } = await startProbe();
+  const [first, second] = [deferred(), deferred()];
+  const work = [first, second];
+  await kernel.subscribe('a.x', () => work.shift()?.promise);
+  const delivery = probe.deliver('a.x', 1);
+  expect((await kernel.health()).healthy).toBe(true);
+  first.resolve();
+  await probe.settled(delivery);
+  await kernel.health();
+  const clock = vi.spyOn(Date, 'now').mockReturnValue(Date.now() + 3_600_000);
+  probe.deliver('a.x', 1);
+  expect((await kernel.health()).healthy).toBe(true);
+  clock.mockRestore();
+  second.resolve();
 });
 
 test('a subscription that settles nothing is a stall, whatever the others do', async () => {

@@ -66,6 +66,7 @@ export const loop = (name = 'loop'): Transport<LoopCapabilities> => {
         set: async (key, value) => void values.set(key, value),
         delete: async (key) => void values.delete(key),
         setIfAbsent: async (key, value) => !values.has(key) && values.set(key, value).has(key),
+        setMany: async (entries) => entries.map(([key, value]) => values.set(key, value).has(key)),
         compareAndSet: async (key, expected, value) => values.get(key) === expected && values.set(key, value).has(key),
         increment: async (key, by = 1) => Number(values.set(key, `${Number(values.get(key) ?? 0) + by}`).get(key)),
         lease: async () => ({ token: 1, renew: async () => true, release: async () => {} }),

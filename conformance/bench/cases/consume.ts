@@ -25,10 +25,10 @@ export const consumeCases: readonly BenchCase[] = [
     events: 40_000,
     reference: r1c,
     subjects: [
-      { name: 'subscribe', parts: { consumer: drain(200, { concurrency, async: true, middlewares: touching }) } },
+      { name: 'subscribe', parts: { consumer: drain(200, { concurrency, async: true, plugins: touching }) } },
       {
         name: 'subscribe, propagate: false',
-        parts: { consumer: drain(200, { concurrency, async: true, middlewares: touching, propagate: false }) },
+        parts: { consumer: drain(200, { concurrency, async: true, plugins: touching, propagate: false }) },
       },
     ],
     bars: [{ id: 'C-3', measure: 'rate', floor: 1.1, goal: 1.2 }],

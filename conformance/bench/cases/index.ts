@@ -3,5 +3,12 @@ import { consumeCases } from './consume.ts';
 import { liveCases } from './live.ts';
 import { localCases } from './local.ts';
 import { publishCases } from './publish.ts';
+import { stackCases } from './stack.ts';
 
-export const cases: readonly BenchCase[] = [...publishCases, ...consumeCases, ...liveCases, ...localCases];
+export const cases: readonly BenchCase[] = [
+  ...publishCases,
+  ...consumeCases,
+  ...liveCases,
+  ...localCases,
+  ...stackCases,
+];

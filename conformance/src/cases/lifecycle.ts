@@ -10,7 +10,7 @@ const SHAPES: { readonly [K in keyof Required<Capabilities>]: readonly string[] 
   groups: [true],
   order: ['topic', 'partition'],
   log: ['read', 'topics'],
-  store: ['get', 'set', 'delete', 'setIfAbsent', 'compareAndSet', 'increment', 'lease'],
+  store: ['get', 'set', 'delete', 'setIfAbsent', 'setMany', 'compareAndSet', 'increment', 'lease'],
   delay: ['publishAt'],
   handoff: ['move'],
   inspect: ['topic'],

@@ -104,6 +104,29 @@ export const storeCases: readonly Case[] = [
     }),
   },
   {
+    id: 'store/set-many',
+    clause: 'store',
+    title: 'many keys are set at once, all or those that are absent, each by itself and with its time to live',
+    needs: ['store'],
+    run: withStores(async ({ one: store, inTurn }, context) => {
+      const keys = numbers(1200).map((n) => `${context.name}${n}`);
+      const entries = (value: string): [string, string][] => keys.map((key) => [key, value]);
+      assert.deepEqual(await store.setMany([]), []);
+      assert(!(await store.setMany(entries('a').slice(0, 600))).includes(false), 'all are set');
+      const held = await store.setMany(entries('b'), { ifAbsent: true });
+      assert.deepEqual(held, [...Array(600).fill(false), ...Array(600).fill(true)]);
+      for (const n of [0, 599]) assert.equal(await store.get(String(keys[n])), 'a');
+      for (const n of [600, 1199]) assert.equal(await store.get(String(keys[n])), 'b');
+      await store.setMany(entries('c'), { ttlMs: TTL_MS });
+      await context.until(async () => (await store.get(String(keys[0]))) === undefined, 'it has expired');
+      await context.until(async () => (await store.get(String(keys[1199]))) === undefined, 'so has the last');
+      const races = await Promise.all(
+        numbers(10).map((n) => inTurn(n).setMany(entries(String(n)), { ifAbsent: true })),
+      );
+      for (const n of keys.keys()) assert.equal(races.filter((race) => race[n]).length, 1, 'each is set by one');
+    }),
+  },
+  {
     id: 'store/compare-and-set',
     clause: 'store',
     title: 'compare-and-set sets where the key holds what is expected, and nowhere else',

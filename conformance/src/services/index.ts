@@ -1,3 +1,5 @@
+export { type PostgresOptions, type PostgresSource, postgres } from './postgres.ts';
+export type { PostgresService } from './postgres-service.ts';
 export { type NetworkProxy, type ProxyTarget, proxy } from './proxy.ts';
 export { redis } from './redis.ts';
 export type { RedisOptions, RedisSource } from './redis-options.ts';

@@ -1,82 +1,20 @@
-import { spawn } from 'node:child_process';
-import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { findExecutable } from './executable.ts';
+import { installPackage, type PackageInstallation } from './package-installation.ts';
 import type { RedisAttempt } from './redis-attempt.ts';
 import { redisFromBinary } from './redis-binary.ts';
 import type { RedisOptions } from './redis-options.ts';
 
-const INSTALL_DEADLINE_MS = 300_000;
-
-// Arguments: the policy file. Under flock, since several test workers may ask at once. The policy file is Debian's own
-// way to install a package without starting its service; one that is there already stays as it is.
-const script = `
-exec 3>&2 2>&1
-policy=$1
-command -v redis-server >/dev/null && exit 0
-echo 'events-conformance: no Redis found, installing the package redis-server with apt-get' >&3
-if [ ! -e "$policy" ]; then
-  trap 'rm -f "$policy"' EXIT
-  trap 'exit 1' HUP INT TERM
-  printf '#!/bin/sh\\ncase "$1" in redis-server*) exit 101 ;; esac\\nexit 0\\n' > "$policy"
-  chmod 755 "$policy"
-fi
-install() {
-  DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends -o DPkg::Lock::Timeout=120 redis-server
-}
-install || { apt-get update && install; } || exit 1
-update-rc.d redis-server disable
-service redis-server stop
-exit 0
-`;
-
-export interface PackageInstallation {
-  readonly path: string;
-  readonly root: boolean;
-  readonly policyFile: string;
-  readonly lockFile: string;
-  readonly print: (text: string) => void;
-}
-
-const thisSystem = (): PackageInstallation => ({
-  path: process.env.PATH ?? '',
-  root: process.getuid?.() === 0,
-  policyFile: '/usr/sbin/policy-rc.d',
-  lockFile: join(tmpdir(), 'events-conformance-install.lock'),
-  print: (text) => process.stderr.write(text),
-});
+const redisPackage = {
+  title: 'Redis',
+  name: 'redis-server',
+  service: 'redis-server',
+  there: 'command -v redis-server >/dev/null',
+  isThere: (path: string) => findExecutable('redis-server', path) !== undefined,
+};
 
 /** Installs the package redis-server on Debian or Ubuntu. Returns why it could not be, undefined when it is there. */
-export const installRedisPackage = async (system = thisSystem()): Promise<string | undefined> => {
-  const { path, root, policyFile, lockFile, print } = system;
-  const flock = findExecutable('flock', path);
-  if (flock === undefined || findExecutable('apt-get', path) === undefined) return 'this is neither Debian nor Ubuntu';
-  if (!root) return 'only root can install the package redis-server';
-
-  // A package manager that is stopped half-way leaves the machine in need of repair. So it writes to a file, and neither
-  // Ctrl-C nor the end of this process reaches it.
-  const directory = mkdtempSync(join(tmpdir(), 'events-install-'));
-  const logFile = join(directory, 'apt.log');
-  const log = openSync(logFile, 'w');
-  const child = spawn(flock, [lockFile, 'sh', '-c', script, 'sh', policyFile], {
-    env: { ...process.env, PATH: path, LC_ALL: 'C' },
-    stdio: ['ignore', log, 'pipe'],
-    detached: true,
-  });
-  closeSync(log);
-  child.stderr?.on('data', (chunk: Buffer) => print(chunk.toString()));
-  const code = await Promise.race([
-    new Promise<number | null>((resolve, reject) => child.once('close', resolve).once('error', reject)),
-    sleep(INSTALL_DEADLINE_MS, 'late' as const, { ref: false }),
-  ]);
-  if (code === 'late') return `apt-get is still at work after ${INSTALL_DEADLINE_MS / 1000} s, see ${logFile}`;
-  const lastLine = readFileSync(logFile, 'utf8').trim().split('\n').at(-1);
-  rmSync(directory, { recursive: true });
-  if (code === 0 && findExecutable('redis-server', path) !== undefined) return undefined;
-  return `apt-get could not install redis-server (${lastLine})`;
-};
+export const installRedisPackage = (system?: PackageInstallation): Promise<string | undefined> =>
+  installPackage(redisPackage, system);
 
 /** Starts `redis-server` from the distribution's package. */
 export const redisFromPackage = async (options: RedisOptions): Promise<RedisAttempt> => {

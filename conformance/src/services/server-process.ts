@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, openSync, readFileSync } from 'node:fs';
+import { chownSync, closeSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { EventsError } from '@logistically/events-kernel';
@@ -11,6 +11,12 @@ const READY_DEADLINE_MS = 15_000;
 const END_DEADLINE_MS = 10_000;
 const LOG_TAIL_LINES = 5;
 
+/** Whom a server runs as that refuses to be root's. */
+export interface ServerUser {
+  readonly uid: number;
+  readonly gid: number;
+}
+
 interface ServerProcessOptions {
   /** Names the server in errors and the temporary directory. */
   readonly name: string;
@@ -19,6 +25,10 @@ interface ServerProcessOptions {
   readonly args: (directory: string) => readonly string[];
   /** Whether the server with this process id answers as it should. Asked again until it does. */
   readonly ready: (pid: number) => Promise<boolean>;
+  /** Owns the temporary directory and runs the server. Default: who runs the current process. */
+  readonly user?: ServerUser;
+  /** Asks the server to shut down in good order. Default `SIGTERM`. */
+  readonly endSignal?: NodeJS.Signals;
 }
 
 /**
@@ -34,6 +44,8 @@ export class ServerProcess implements ServerControl {
   constructor(options: ServerProcessOptions) {
     this.#options = options;
     this.#watchdog = new Watchdog(options.name);
+    const { user } = options;
+    if (user) chownSync(this.#watchdog.directory, user.uid, user.gid);
   }
 
   async start(): Promise<void> {
@@ -53,7 +65,7 @@ export class ServerProcess implements ServerControl {
 
   async end(): Promise<void> {
     await this.thaw();
-    await this.#signalled('SIGTERM', END_DEADLINE_MS);
+    await this.#signalled(this.#options.endSignal ?? 'SIGTERM', END_DEADLINE_MS);
     await this.kill();
   }
 
@@ -86,12 +98,13 @@ export class ServerProcess implements ServerControl {
   }
 
   #spawn(): ChildProcess {
-    const { command, args } = this.#options;
+    const { command, args, user } = this.#options;
     // A file and not a pipe: a pipe that nobody reads would fill up and block the server.
     const log = openSync(this.#logFile, 'a');
     const child = spawn(command, args(this.#watchdog.directory), {
       cwd: this.#watchdog.directory,
       stdio: ['ignore', log, log],
+      ...user,
     });
     closeSync(log);
     child.unref();

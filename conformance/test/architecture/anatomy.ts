@@ -8,7 +8,7 @@ const FOLDERS: Record<Package['kind'], readonly string[]> = {
   kernel: ['src', 'test'],
   plugin: ['src', 'test'],
   adapter: ['src', 'test'],
-  kit: ['src', 'test', 'bench'],
+  kit: ['src', 'test', 'bench', 'chaos'],
   example: ['src', 'test', 'data'],
 };
 const ROOT_FILES = new Set(['package.json', 'README.md', 'CHANGELOG.md']);

@@ -15,7 +15,7 @@ export const dependencyFaults = (workspace: Workspace): string[] =>
   workspace.packages.flatMap((each) => {
     const { manifest } = each;
     const used = packagesIn(sourcesOf(workspace, each, 'src'));
-    const usedInTests = packagesIn(sourcesOf(workspace, each, 'test', 'bench'));
+    const usedInTests = packagesIn(sourcesOf(workspace, each, 'test', 'bench', 'chaos'));
     for (const names of [used, usedInTests]) names.delete(manifest.name);
     const runtime = namesOf(manifest.dependencies, manifest.peerDependencies);
     const all = namesOf(manifest.dependencies, manifest.peerDependencies, manifest.devDependencies);
@@ -26,7 +26,7 @@ export const dependencyFaults = (workspace: Workspace): string[] =>
         .filter((name) => !used.has(name))
         .map((name) => `${name} is declared, but src does not import it`),
       ...Object.keys(manifest.devDependencies ?? {})
-        .filter((name) => !usedInTests.has(name) && !runtime.has(name))
+        .filter((name) => !usedInTests.has(name.replace('@types/', '')) && !runtime.has(name))
         .map((name) => `${name} is a devDependency that no test imports`),
     ];
     return faults.map((fault) => `${each.directory}: ${fault}`);
@@ -54,7 +54,7 @@ export const forbiddenImportFaults = (workspace: Workspace): string[] =>
 /** Relative imports that leave their package, or leave `src` for the tests, or do not name a file. */
 export const relativeImportFaults = (workspace: Workspace): string[] =>
   workspace.packages.flatMap((each) =>
-    sourcesOf(workspace, each, 'src', 'test', 'bench').flatMap(({ path, references }) => {
+    sourcesOf(workspace, each, 'src', 'test', 'bench', 'chaos').flatMap(({ path, references }) => {
       const inSource = path.startsWith(`${each.directory}/src/`);
       const home = inSource && isPublished(each) ? `${each.directory}/src/` : `${each.directory}/`;
       return references

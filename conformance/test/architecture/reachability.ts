@@ -53,7 +53,7 @@ function namesUsedOf(path: string, sources: readonly Source[]): Set<string> | '*
 export const unusedExportFaults = (workspace: Workspace): string[] =>
   workspace.packages.filter(isPublished).flatMap((each) => {
     const entries = entriesOf(each);
-    const all = sourcesOf(workspace, each, 'src', 'test', 'bench');
+    const all = sourcesOf(workspace, each, 'src', 'test', 'bench', 'chaos');
     return all
       .filter(({ path }) => path.startsWith(`${each.directory}/src/`) && !entries.includes(path))
       .flatMap(({ path, exports }) => {

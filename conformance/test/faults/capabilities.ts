@@ -117,6 +117,17 @@ export const capabilityFaults: readonly Fault[] = [
     })),
   ),
   fault(
+    'sets many if one is absent',
+    'store/set-many',
+    changing((store) => ({
+      setMany: async (entries, { ifAbsent, ...expiry } = {}) => {
+        const free = await Promise.all(entries.map(async ([key]) => (await store.get(key)) === undefined));
+        if (!ifAbsent || free.some(Boolean)) await store.setMany(entries, expiry);
+        return ifAbsent ? free : entries.map(() => true);
+      },
+    })),
+  ),
+  fault(
     'counts in two steps',
     'store/increment',
     changing((store) => ({

@@ -16,6 +16,7 @@ const emptyStore: Store = {
   set: async () => {},
   delete: async () => {},
   setIfAbsent: async () => true,
+  setMany: async (entries) => entries.map(() => true),
   compareAndSet: async () => true,
   increment: async () => 1,
   lease: async () => ({ token: 1, renew: async () => true, release: async () => {} }),

@@ -32,6 +32,10 @@ export const brokerStore = ({ values, tokens }: Broker): Store => {
     delete: async (key) => void values.delete(`value:${key}`),
     setIfAbsent: async (key, value, expiry) =>
       read(`value:${key}`) === undefined && write(`value:${key}`, value, expiry),
+    setMany: async (entries, { ifAbsent = false, ...expiry } = {}) =>
+      entries.map(
+        ([key, value]) => (!ifAbsent || read(`value:${key}`) === undefined) && write(`value:${key}`, value, expiry),
+      ),
     compareAndSet: async (key, expected, value, expiry) =>
       read(`value:${key}`) === expected && write(`value:${key}`, value, expiry),
     increment: async (key, by = 1, expiry) => {

@@ -20,6 +20,17 @@ export interface Entry {
 export class Batch {
   readonly open = new Map<OutgoingEvent, Entry>();
   bytes = 0;
+  #byId: Map<string, OutgoingEvent> | undefined;
+
+  /** The entry that is settled with `event`; nothing when it is settled already. */
+  entryOf(event: OutgoingEvent): Entry | undefined {
+    const entry = this.open.get(event);
+    if (entry || !this.open.size) return entry;
+    // A layer below may settle a copy, which has the id of what it was derived from.
+    this.#byId ??= new Map(Array.from(this.open.keys(), (each) => [each.header.id, each]));
+    const original = this.#byId.get(event.header.id);
+    return original && this.open.get(original);
+  }
 }
 
 /** The batches that wait together, the last of which takes more. */

@@ -29,6 +29,8 @@ export class Gatherer {
   #epochs: Epoch[] = [{ open: 0, onDone: [] }];
   #state: 'open' | 'stopping' | 'closed' = 'open';
   #sending = false;
+  /** Calls of `flush` that are not over: who is let in meanwhile waits for no company either. */
+  #flushing = 0;
   #timer: NodeJS.Timeout | undefined;
   /** When the timer fires, in ms of `performance.now()`. */
   #due = Number.POSITIVE_INFINITY;
@@ -69,9 +71,11 @@ export class Gatherer {
     const open = this.#epochs.filter((epoch) => epoch.open > 0);
     const done = open.map((epoch) => new Promise<void>((resolve) => epoch.onDone.push(resolve)));
     this.#epochs = [...open, { open: 0, onDone: [] }];
+    this.#flushing++;
     this.#lanes.cutAll();
     this.#send();
     await Promise.all(done);
+    this.#flushing--;
   }
 
   /** From now on nothing waits for company. */
@@ -158,10 +162,10 @@ export class Gatherer {
     this.inFlight += events.length;
     // Before anybody else can take the room.
     this.#admit();
-    const settle: Settle<OutgoingEvent> = (event, reason) => {
-      const entry = batch.open.get(event);
+    const settle: Settle<OutgoingEvent> = (settled, reason) => {
+      const entry = batch.entryOf(settled);
       if (!entry) return;
-      batch.open.delete(event);
+      batch.open.delete(entry.event);
       this.inFlight--;
       if (batch.open.size === 0) this.#underWay.delete(batch);
       this.#settle(entry, reason);
@@ -177,7 +181,8 @@ export class Gatherer {
       this.queued++;
       this.#lanes.add(entry);
     }
-    if (this.#state !== 'open' || (this.#waiting.size && this.#settings.strategy !== 'time')) this.#lanes.cutAll();
+    if (this.#state !== 'open' || this.#flushing || (this.#waiting.size && this.#settings.strategy !== 'time'))
+      this.#lanes.cutAll();
     this.#arm();
   }
 

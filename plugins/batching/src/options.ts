@@ -14,6 +14,8 @@ export interface BatchingOptions {
   readonly strategy?: 'size' | 'time' | 'partition';
   /** Batches of one exact type, or of types that are alike in one segment (0 is the first), each. Default: of any type. */
   readonly groupBy?: 'exact' | number | `${number}`;
+  /** Another name for `groupBy`. */
+  readonly batchingTypeStrategy?: 'exact' | number | `${number}`;
   /** The most batches that are handed on and not settled; later ones wait. Default 5. */
   readonly maxConcurrentBatches?: number;
   /** The most events that are gathered and not handed on. Default 100 000. */
@@ -59,23 +61,35 @@ const checkWhole = (numbers: Readonly<Record<string, number>>, least: number, mo
     );
 };
 
+type Grouping = BatchingOptions['groupBy'];
+
+const segmentOf = (grouping: Grouping): Grouping =>
+  typeof grouping === 'string' && /^\d+$/.test(grouping) ? Number(grouping) : grouping;
+
+/** What both names of the option come to. */
+const groupingOf = ({ groupBy, batchingTypeStrategy = groupBy }: BatchingOptions): Settings['groupBy'] => {
+  const name = groupBy === undefined ? 'batchingTypeStrategy' : 'groupBy';
+  const [one, other] = [segmentOf(groupBy ?? batchingTypeStrategy), segmentOf(batchingTypeStrategy)];
+  check(one === other, name, 'the same as `batchingTypeStrategy`, another name for it: give one of the two');
+  if (one !== undefined && one !== 'exact')
+    check(Number.isInteger(one) && Number(one) >= 0, name, "'exact' or the place of a segment, from 0 on");
+  return one as Settings['groupBy'];
+};
+
 /** Throws `EVENTS_CONFIG` for what cannot be meant. */
 export const settingsOf = (options: BatchingOptions): Settings => {
   const { maxSize = 1000, maxBytes = 1024 * 1024, maxWaitMs = 100, strategy = 'size', enabled = true } = options;
   const { maxConcurrentBatches = 5, maxQueued = 100_000, onFull = 'wait' } = options;
   const { maxWaitForRoomMs = 5000, maxFailedKept = 1000 } = options;
-  const groupBy =
-    typeof options.groupBy === 'string' && /^\d+$/.test(options.groupBy) ? Number(options.groupBy) : options.groupBy;
+  const groupBy = groupingOf(options);
   checkWhole({ maxSize, maxBytes, maxConcurrentBatches, maxQueued }, 1, Number.MAX_SAFE_INTEGER);
   checkWhole({ maxWaitMs, maxWaitForRoomMs }, 0, MAX_MS);
   checkWhole({ maxFailedKept }, 0, Number.MAX_SAFE_INTEGER);
   check(['size', 'time', 'partition'].includes(strategy), 'strategy', "'size', 'time' or 'partition'");
   check(['wait', 'reject'].includes(onFull), 'onFull', "'wait' or 'reject'");
   check(typeof enabled === 'boolean', 'enabled', 'true or false');
-  if (groupBy !== undefined && groupBy !== 'exact')
-    check(Number.isInteger(groupBy) && Number(groupBy) >= 0, 'groupBy', "'exact' or the place of a segment, from 0 on");
   return {
     ...{ maxSize, maxBytes, maxWaitMs, strategy, maxConcurrentBatches, maxQueued, onFull, maxWaitForRoomMs },
-    ...{ maxFailedKept, enabled, groupBy: groupBy as 'exact' | number | undefined },
+    ...{ maxFailedKept, enabled, groupBy },
   };
 };

@@ -73,12 +73,16 @@ test.each([
   [0, [['user.created', 'user.deleted', 'user.created'], ['order.created']]],
   ['1', [['user.created', 'order.created', 'user.created'], ['user.deleted']]],
   [7, [['user.created', 'user.created'], ['user.deleted'], ['order.created']]],
-] as const)('groups by %s', async (groupBy, expected) => {
-  const { kernel, end, publish } = await begin({ groupBy, maxWaitMs: LONG });
+] as const)('groups by %s, by either name of the option', async (grouping, expected) => {
+  for (const given of [{ groupBy: grouping }, { batchingTypeStrategy: grouping }]) await groups(given, expected);
+});
+
+const groups = async (given: BatchingOptions, expected: readonly (readonly string[])[]): Promise<void> => {
+  const { kernel, end, publish } = await begin({ ...given, maxWaitMs: LONG });
   for (const type of ['user.created', 'user.deleted', 'order.created', 'user.created']) publish(1, { type });
   await kernel.batching.flush();
   expect(end.batches.map((batch) => batch.map(({ type }) => type))).toEqual(expected);
-});
+};
 
 test('a batch holds events of one transport', async () => {
   const { kernel, end, publish } = await begin({ maxWaitMs: LONG });
@@ -102,6 +106,8 @@ test.each([
   { maxWaitMs: 2 ** 31 },
   { strategy: 'colour' },
   { groupBy: 'first' },
+  { groupBy: 'exact', batchingTypeStrategy: '0' },
+  { batchingTypeStrategy: 'first' },
   { groupBy: -1 },
   { maxConcurrentBatches: 0 },
   { maxQueued: Number.NaN },

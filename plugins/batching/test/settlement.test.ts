@@ -1,4 +1,4 @@
-import { each, type Middleware, type OutgoingEvent } from '@logistically/events-kernel';
+import { derive, each, type Middleware, type OutgoingEvent } from '@logistically/events-kernel';
 import { expect, test } from 'vitest';
 import { again, begin, codeOf, deferred, End, LONG } from './scene.ts';
 
@@ -87,6 +87,45 @@ test('what is published after all is no failure', async () => {
   const { kernel, publish } = await begin({ maxSize: 1 }, end, again);
   await publish(1);
   expect([calls, kernel.batching.failed()]).toEqual([2, []]);
+});
+
+test('a layer below may settle a copy, and what settles twice is heard once', async () => {
+  const end = new End();
+  end.path = (batch, settle) => {
+    for (const event of batch) {
+      settle(event, event.body === 2 ? new Error('refused') : undefined);
+      settle(event, event.body === 2 ? undefined : new Error('never mind'));
+    }
+  };
+  const copying: Middleware = {
+    kind: 'middleware',
+    name: 'copying',
+    publish: {
+      stage: 'encode',
+      layer: (next) => (batch, settle) =>
+        next(
+          batch.map((event) => derive(event, { headers: { a: 'b' } })),
+          settle,
+        ),
+    },
+  };
+  const { kernel, publish } = await begin({ maxSize: 3 }, end, copying);
+  const published = [1, 2, 3].map((body) => publish(body));
+  await expect(published[1]).rejects.toThrow('refused');
+  await Promise.all([published[0], published[2]]);
+  expect(kernel.batching.failed().map(({ event }) => event.body)).toEqual([2]);
+  expect(kernel.batching.memoryStats()).toMatchObject({ inFlight: 0, batches: 0, bytes: 0 });
+});
+
+test('flush waits for no company on behalf of who waited for room', async () => {
+  const { kernel, publish } = await begin({
+    ...{ maxSize: 10, maxQueued: 2, maxConcurrentBatches: 1, maxWaitMs: LONG, maxWaitForRoomMs: LONG },
+    strategy: 'time',
+  });
+  const published = [1, 2, 3, 4].map((body) => publish(body));
+  expect(kernel.batching.memoryStats()).toMatchObject({ queued: 2, waiting: 2 });
+  await kernel.batching.flush();
+  await Promise.all(published);
 });
 
 test('memoryStats counts bytes until they are settled', async () => {

@@ -1,5 +1,6 @@
 import type { Host } from '@logistically/events-kernel';
-import type { Counts, Selection } from './removal.ts';
+import type { Counts } from './removal.ts';
+import type { Selection } from './selection.ts';
 
 const IDS_PER_EVENT = 500;
 

@@ -1,3 +1,4 @@
+import { hostname } from 'node:os';
 import {
   type Delivery,
   type Envelope,
@@ -23,12 +24,15 @@ export class Burial {
   readonly #host: Host;
   readonly #settings: Settings;
   readonly #firstFailures: FirstFailures;
+  /** This process, as a dead letter tells it. */
+  readonly #consumer: string;
   /** Being moved: what settles them once more is not heard. */
   readonly #moving = new WeakSet<Delivery>();
 
   constructor(host: Host, settings: Settings) {
     this.#host = host;
     this.#settings = settings;
+    this.#consumer = `${host.service}@${hostname()}:${process.pid}`;
     this.#firstFailures = new FirstFailures(
       (delivery) => this.#transportOf(delivery)?.capabilities.store,
       (reason) => host.emit('error', { source: 'dlq', reason }),
@@ -87,7 +91,7 @@ export class Burial {
     const firstFailedAt = delivery.notes?.firstFailedAt ?? (await this.#firstFailures.recall(delivery, failedAt));
     const envelope = this.#envelopeOf(delivery);
     const dlqTopic = `${prefix}${homeOf(delivery.topic)}${byClass ? `:${classOf}` : ''}`;
-    const notes = notesOf(delivery, envelope, failure, classOf, { firstFailedAt, failedAt });
+    const notes = notesOf(delivery, this.#consumer, envelope, failure, classOf, { firstFailedAt, failedAt });
     await handoff.move(delivery, dlqTopic, notes);
     this.#firstFailures.drop(delivery);
     this.#tell(envelope, error, {

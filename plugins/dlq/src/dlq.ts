@@ -1,8 +1,10 @@
 import type { Feature, Host } from '@logistically/events-kernel';
+import { addressed } from './addressee.ts';
 import { Audit } from './audit.ts';
 import { Burial } from './burial.ts';
 import type { DeadLetter } from './letter.ts';
 import { type DlqStats, type LetterPage, type ListOptions, list, stats } from './listing.ts';
+import { entriesOf } from './lookup.ts';
 import { type DlqOptions, settingsOf } from './options.ts';
 import { type PurgeOptions, type RedriveOptions, type RemovalReport, Remover } from './removal.ts';
 import { type DlqNeeds, Shelf } from './shelf.ts';
@@ -13,11 +15,14 @@ export interface DlqApi {
   readonly dlq: {
     /** Dead letters in the order of topic, partition and cursor, page by page. One call looks at 100 000 entries at most. */
     readonly list: (options?: ListOptions) => Promise<LetterPage>;
-    /** Undefined when it is not there any more. Rejects with `EVENTS_DLQ_ID`. */
+    /** Undefined when it is not there any more. Rejects with `EVENTS_DLQ_ID` and `EVENTS_DLQ_TOO_DEEP`. */
     readonly get: (id: string) => Promise<DeadLetter | undefined>;
     /** Counts the dead letters of a topic, or all: 100 000 at most. */
     readonly stats: (topic?: string) => Promise<DlqStats>;
-    /** Sends dead letters again, each in one atomic step. Rejects with `EVENTS_DLQ_SELECTION` and `EVENTS_DLQ_ID`. */
+    /**
+     * Sends dead letters again, each in one atomic step. Rejects with `EVENTS_DLQ_SELECTION`, `EVENTS_DLQ_ID`,
+     * `EVENTS_DLQ_TOO_DEEP`, `EVENTS_CONFIG`, and with what the transport rejects with when it cannot be read.
+     */
     readonly redrive: (options: RedriveOptions) => Promise<RemovalReport>;
     /** Removes dead letters for good. Rejects as `redrive` does. */
     readonly purge: (options: PurgeOptions) => Promise<RemovalReport>;
@@ -38,12 +43,12 @@ export const dlq = (options: DlqOptions = {}): Feature<DlqApi, DlqNeeds> => {
       let running = new AbortController();
       const remover = new Remover(shelf, host.codec, audit, () => running.signal);
       const sweeper = settings.retention && new Sweeper(shelf, settings.retention, host.emit);
-      if (settings.enabled)
-        host.use({
-          kind: 'middleware',
-          name: 'dlq',
-          consume: { stage: 'dlq', layer: new Burial(host as unknown as Host, settings).layer },
-        });
+      const burial = settings.enabled ? new Burial(host as unknown as Host, settings).layer : undefined;
+      host.use({
+        kind: 'middleware',
+        name: 'dlq',
+        consume: { stage: 'dlq', layer: burial ? (next) => addressed(burial(next)) : addressed },
+      });
       host.onStart(() => {
         running = new AbortController();
         sweeper?.start();
@@ -56,7 +61,7 @@ export const dlq = (options: DlqOptions = {}): Feature<DlqApi, DlqNeeds> => {
         dlq: {
           list: (query) => list(shelf, query),
           get: async (id) => {
-            const [entry] = await shelf.entries([id]);
+            const [entry] = await entriesOf(shelf, [id]);
             return entry && shelf.letter(entry);
           },
           stats: (topic) => stats(shelf, topic),

@@ -9,6 +9,6 @@ export type {
   RedriveOptions,
   RemovalOutcome,
   RemovalReport,
-  Selection,
 } from './removal.ts';
+export type { Selection } from './selection.ts';
 export type { DlqNeeds, LetterFilter } from './shelf.ts';

@@ -9,9 +9,13 @@ export interface DeadLetter {
   readonly topic: string;
   readonly dlqTopic: string;
   readonly partition: number;
+  /** Where it was in that topic's partition. */
+  readonly cursor: string | undefined;
   readonly class: string | undefined;
   /** The group that could not handle it. */
   readonly group: string | undefined;
+  /** The process that tried last: `<service>@<host>:<process id>`. */
+  readonly consumer: string | undefined;
   readonly type: string | undefined;
   readonly error: { readonly name: string; readonly message: string; readonly code: string | undefined };
   readonly fingerprint: string | undefined;
@@ -21,6 +25,8 @@ export interface DeadLetter {
   /** ISO 8601, with ms. */
   readonly firstFailedAt: string;
   readonly failedAt: string;
+  /** All that was written beside the entry. */
+  readonly notes: Readonly<Record<string, string>>;
   /** Undefined where the entry is no event, or not readable for the kernel's codec. */
   readonly envelope: Envelope | undefined;
   /** The entry, byte for byte. */
@@ -71,8 +77,10 @@ export const letterOf = (entry: LogEntry, codec: Codec): DeadLetter => {
     topic: targetOf(entry),
     dlqTopic,
     partition,
+    cursor: notes.cursor,
     class: notes.class,
     group: notes.group,
+    consumer: notes.consumer,
     type: notes.type ?? envelope?.header.type,
     error: { name: notes.errorName ?? '', message: notes.errorMessage ?? '', code: notes.errorCode },
     fingerprint: notes.fingerprint,
@@ -80,6 +88,7 @@ export const letterOf = (entry: LogEntry, codec: Codec): DeadLetter => {
     redrives: redrivesOf(notes),
     firstFailedAt: notes.firstFailedAt ?? stored,
     failedAt: notes.failedAt ?? stored,
+    notes,
     envelope,
     payload,
   };

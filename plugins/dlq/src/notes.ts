@@ -13,9 +13,13 @@ export const redrivesOf = (notes: Notes | undefined): number => {
   return Number.isInteger(redrives) && redrives > 0 ? redrives : 0;
 };
 
+/** The group that an entry was sent again for; undefined: for all. */
+export const addresseeOf = (notes: Notes | undefined): string | undefined => notes?.redriveFor;
+
 /** What is written beside a dead letter. */
 export const notesOf = (
   delivery: Delivery,
+  consumer: string,
   envelope: Envelope | undefined,
   { name, message, code, fingerprint }: Failure,
   classOf: string,
@@ -25,6 +29,7 @@ export const notesOf = (
   partition: String(delivery.partition),
   cursor: delivery.cursor,
   group: delivery.group,
+  consumer,
   ...(envelope && { type: envelope.header.type }),
   class: classOf,
   errorName: name,
@@ -38,9 +43,10 @@ export const notesOf = (
   ...(delivery.notes?.redriveRun && { redriveRun: delivery.notes.redriveRun }),
 });
 
-/** What goes with an event that is sent again, so that its next dead letter counts on. */
-export const redriveNotesOf = (notes: Notes | undefined, run: string): Notes => ({
+/** What goes with an event that is sent again, to a group or to all, so that its next dead letter counts on. */
+export const redriveNotesOf = (notes: Notes | undefined, run: string, group: string | undefined): Notes => ({
   redrives: String(redrivesOf(notes) + 1),
   redriveRun: run,
+  ...(group !== undefined && { redriveFor: group }),
   ...(notes?.firstFailedAt && { firstFailedAt: notes.firstFailedAt }),
 });

@@ -35,7 +35,7 @@ export interface DlqOptions {
   readonly maxAttempts?: number;
   /** The same, counted without the first delivery: `3` is `maxAttempts: 4`. */
   readonly maxRetriesBeforeDLQ?: number;
-  /** The wait before an event that could not be stored as a dead letter is delivered again, in ms. Default 5000. */
+  /** The wait before an event that could not be stored as a dead letter is delivered again, in ms. Default 500. */
   readonly retryMs?: number;
   /** What is removed again, once a minute. Default: nothing. */
   readonly retention?: Retention;
@@ -92,7 +92,7 @@ const either = <T>(names: string, first: T | undefined, second: T | undefined): 
 
 /** Throws `EVENTS_CONFIG`. */
 export const settingsOf = (options: DlqOptions): Settings => {
-  const { maxAttempts, maxRetriesBeforeDLQ, retryMs = 5000, classification = false } = options;
+  const { maxAttempts, maxRetriesBeforeDLQ, retryMs = 500, classification = false } = options;
   checkWhole('maxAttempts', maxAttempts, 1);
   checkWhole('maxRetriesBeforeDLQ', maxRetriesBeforeDLQ, 0);
   checkWhole('retryMs', retryMs, 0);

@@ -1,25 +1,27 @@
 import { randomUUID } from 'node:crypto';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { type Awaitable, type Codec, createEnvelope, EventsError, type LogEntry } from '@logistically/events-kernel';
 import type { Audit, AuditKind } from './audit.ts';
-import { type DeadLetter, idOf } from './letter.ts';
+import type { DeadLetter } from './letter.ts';
 import { redriveNotesOf } from './notes.ts';
-import { type LetterFilter, passes, type Shelf } from './shelf.ts';
+import { paceOf } from './pace.ts';
+import { recipientsOf } from './recipient.ts';
+import { type Selection, selected } from './selection.ts';
+import type { Shelf } from './shelf.ts';
 
-/** Which letters. What is given has to hold together; `filter: {}` means all. */
-export interface Selection {
-  readonly ids?: readonly string[];
-  readonly filter?: LetterFilter;
-  readonly fingerprint?: string;
-  /** The topic that they come from. */
-  readonly topic?: string;
-}
+/** How many outcomes of a kind a report tells one by one. */
+const MAX_OUTCOMES = 1000;
 
 export interface PurgeOptions extends Selection {
   /** Tells what would be done, and does nothing. Default false. */
   readonly dryRun?: boolean;
   /** Who wants it, for the audit trail. */
   readonly by?: string;
+  /** It is enough when this many are done. Default: no limit. */
+  readonly limit?: number;
+  /** Ends it after the letter that is being dealt with. */
+  readonly signal?: AbortSignal;
+  /** Called after each letter. */
+  readonly onProgress?: (progress: Counts) => void;
 }
 
 /** What is put in place of a letter's own. Headers are added to those that it has. */
@@ -29,6 +31,8 @@ export interface Edit {
 }
 
 export interface RedriveOptions extends PurgeOptions {
+  /** Who gets it: the group that could not handle it, or every group of its topic. Default `'group'`. */
+  readonly to?: 'group' | 'all';
   /** Changes an event before it is sent again. The id stays. */
   readonly edit?: (letter: DeadLetter) => Awaitable<Edit | undefined>;
   /** `false`, or a throw: the letter stays. Called with what `edit` made of it. */
@@ -39,7 +43,6 @@ export interface RedriveOptions extends PurgeOptions {
   readonly maxRedrives?: number;
   /** Sends again also what has been sent `maxRedrives` times. Default false. */
   readonly force?: boolean;
-  readonly onProgress?: (progress: Counts) => void;
 }
 
 export type RemovalOutcome = 'redriven' | 'purged' | 'gone' | 'refused' | 'failed';
@@ -49,7 +52,7 @@ export interface Counts {
   readonly purged: number;
   /** Not there any more: somebody else was faster. */
   readonly gone: number;
-  /** Still there: the loop guard, `edit` or `validate` said no. */
+  /** Still there: the loop guard, `edit` or `validate` said no, or there is no such group any more. */
   readonly refused: number;
   /** Still there: the broker did not do it. */
   readonly failed: number;
@@ -57,8 +60,11 @@ export interface Counts {
 
 export interface RemovalReport extends Counts {
   readonly dryRun: boolean;
-  /** True when the kernel was stopped before all was done. */
+  /** True when the signal, or a stop of the kernel, came before all was done. */
   readonly stopped: boolean;
+  /**
+   * What was not done, and why: the first 1000. In a dry run also what would be done, the first 1000. The counts are of all.
+   */
   readonly outcomes: readonly { readonly id: string; readonly outcome: RemovalOutcome; readonly reason?: unknown }[];
 }
 
@@ -66,11 +72,12 @@ interface Removal {
   readonly kind: AuditKind;
   readonly options: PurgeOptions;
   readonly perSecond?: number | undefined;
-  readonly onProgress?: ((progress: Counts) => void) | undefined;
   /** Letters that this very run has brought back are not taken again. */
   readonly run?: string;
   readonly act: (entry: LogEntry, letter: DeadLetter) => Promise<boolean>;
 }
+
+const misused = (what: string): EventsError => new EventsError('EVENTS_CONFIG', `kernel.dlq: ${what}.`);
 
 const refused = (why: string, cause?: unknown): EventsError =>
   new EventsError('EVENTS_DLQ_REFUSED', `The dead letter stays where it is: ${why}.`, { cause });
@@ -99,21 +106,27 @@ export class Remover {
   }
 
   redrive(options: RedriveOptions): Promise<RemovalReport> {
-    const { dryRun = false, edit, validate, perSecond, maxRedrives = 3, force = false, onProgress } = options;
-    if (perSecond !== undefined && !(perSecond > 0))
-      throw new EventsError('EVENTS_CONFIG', 'redrive: `perSecond` must be a number above 0.');
+    const { dryRun = false, edit, validate, perSecond, maxRedrives = 3, force = false, to = 'group' } = options;
+    if (perSecond !== undefined && !(perSecond > 0)) throw misused('`perSecond` must be a number above 0');
+    if (to !== 'group' && to !== 'all') throw misused("`to` is 'group' or 'all'");
     const run = randomUUID();
+    const hasRecipient = recipientsOf(this.#shelf);
     const act = async (entry: LogEntry, letter: DeadLetter): Promise<boolean> => {
       if (letter.redrives >= maxRedrives && !force)
         throw refused(
           `it was sent again ${letter.redrives} times already (maxRedrives); \`force\` sends it all the same`,
         );
+      if (to === 'group' && !(await hasRecipient(letter)))
+        throw refused(
+          `there is no group ${letter.group} in ${letter.topic} any more; \`to: 'all'\` sends it to those there are`,
+        );
       const edited = edit && (await this.#edited(letter, edit));
       if (validate) await this.#check(edited ?? letter, validate);
       if (dryRun) return true;
-      return this.#shelf.handoff.moveEntry(entry, letter.topic, redriveNotesOf(entry.notes, run), edited?.payload);
+      const notes = redriveNotesOf(entry.notes, run, to === 'group' ? letter.group : undefined);
+      return this.#shelf.handoff.moveEntry(entry, letter.topic, notes, edited?.payload);
     };
-    return this.#remove({ kind: 'redriven', options, perSecond, onProgress, run, act });
+    return this.#remove({ kind: 'redriven', options, perSecond: dryRun ? undefined : perSecond, run, act });
   }
 
   async #edited(letter: DeadLetter, edit: NonNullable<RedriveOptions['edit']>): Promise<DeadLetter | undefined> {
@@ -141,27 +154,40 @@ export class Remover {
     if (!valid) throw refused('`validate` said no');
   }
 
-  async #remove({ kind, options, perSecond, onProgress, run, act }: Removal): Promise<RemovalReport> {
-    const { dryRun = false, by } = options;
+  async #remove({ kind, options, perSecond, run, act }: Removal): Promise<RemovalReport> {
+    const { dryRun = false, by, limit, onProgress } = options;
+    if (limit !== undefined && !(Number.isInteger(limit) && limit > 0))
+      throw misused('`limit` must be a whole number from 1 on');
     const counts = { redriven: 0, purged: 0, gone: 0, refused: 0, failed: 0 };
     const outcomes: { id: string; outcome: RemovalOutcome; reason?: unknown }[] = [];
+    let undone = 0;
     const trail = dryRun ? undefined : this.#audit.begin(kind, options, by);
-    const signal = this.#signal();
-    const begin = Date.now();
-    for await (const { id, entry } of this.#selected(options, run)) {
-      if (signal.aborted) break;
-      const outcome = await this.#outcome(kind, entry, act);
-      counts[outcome.outcome]++;
-      outcomes.push({ id, ...outcome });
-      if (outcome.outcome === kind) await trail?.add(id);
-      onProgress?.({ ...counts });
-      if (perSecond !== undefined) {
-        const waitMs = begin + (outcomes.length * 1000) / perSecond - Date.now();
-        if (waitMs > 0) await sleep(waitMs, undefined, { signal }).catch(() => {});
+    const signal = options.signal ? AbortSignal.any([this.#signal(), options.signal]) : this.#signal();
+    const pace = paceOf(perSecond, signal);
+    let [stopped, isDone] = [false, false];
+    try {
+      for await (const { id, entry } of selected(this.#shelf, options, run)) {
+        // Before the next and not after each: nothing waits behind the last.
+        if (isDone) await pace();
+        stopped = signal.aborted;
+        if (stopped) break;
+        const outcome = await this.#outcome(kind, entry, act);
+        isDone = outcome.outcome === kind;
+        counts[outcome.outcome]++;
+        if (isDone) await trail?.add(id);
+        else undone++;
+        if (isDone ? dryRun && counts[kind] <= MAX_OUTCOMES : undone <= MAX_OUTCOMES) outcomes.push({ id, ...outcome });
+        onProgress?.({ ...counts });
+        if (isDone && counts[kind] === limit) break;
       }
+    } catch (thrown) {
+      // After a stop the transport may be closed before the next page is read.
+      stopped = signal.aborted;
+      if (!stopped && counts[kind] > 0) await trail?.end(counts);
+      if (!stopped) throw thrown;
     }
     await trail?.end(counts);
-    return { ...counts, dryRun, stopped: signal.aborted, outcomes };
+    return { ...counts, dryRun, stopped, outcomes };
   }
 
   async #outcome(
@@ -175,31 +201,5 @@ export class Remover {
     } catch (reason) {
       return { outcome: isRefusal(reason) ? 'refused' : 'failed', reason };
     }
-  }
-
-  async *#selected({ ids, filter, fingerprint, topic }: Selection, run: string | undefined) {
-    if (!ids && !filter && fingerprint === undefined && topic === undefined)
-      throw new EventsError(
-        'EVENTS_DLQ_SELECTION',
-        'Say which dead letters: `ids`, `filter`, `fingerprint` or `topic`; `filter: {}` means all.',
-      );
-    const fits = (entry: LogEntry): boolean => {
-      if (run !== undefined && entry.notes?.redriveRun === run) return false;
-      const letter = this.#shelf.letter(entry);
-      return (
-        (!filter || passes(filter, letter)) &&
-        (fingerprint === undefined || letter.fingerprint === fingerprint) &&
-        (topic === undefined || letter.topic === topic)
-      );
-    };
-    if (ids) {
-      const unique = [...new Set(ids)];
-      const entries = await this.#shelf.entries(unique);
-      for (const [index, entry] of entries.entries())
-        if (!entry || fits(entry)) yield { id: unique[index] as string, entry };
-      return;
-    }
-    for await (const entry of this.#shelf.walk({ topic: topic ?? filter?.topic }))
-      if (fits(entry)) yield { id: idOf(entry), entry };
   }
 }

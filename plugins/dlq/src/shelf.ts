@@ -1,5 +1,5 @@
-import type { Capabilities, Codec, Handoff, Log, LogEntry, Transport } from '@logistically/events-kernel';
-import { type DeadLetter, idOf, letterOf, type Position, positionOf } from './letter.ts';
+import type { Capabilities, Codec, From, Handoff, Log, LogEntry, Transport } from '@logistically/events-kernel';
+import { type DeadLetter, letterOf, type Position } from './letter.ts';
 import { homeOf } from './notes.ts';
 
 /** What `kernel.dlq` takes of a transport. */
@@ -63,22 +63,6 @@ export class Shelf {
     return letterOf(entry, this.#codec);
   }
 
-  /** The entries of these ids, in their order; undefined where there is none. One pass for each partition. Throws `EVENTS_DLQ_ID`. */
-  async entries(ids: readonly string[]): Promise<readonly (LogEntry | undefined)[]> {
-    const wanted = new Set(ids);
-    const found = new Map<string, LogEntry>();
-    const places = new Map(
-      ids.map((id) => positionOf(id, this.prefix)).map((at) => [`${at.topic}/${at.partition}`, at]),
-    );
-    for (const { topic, partition } of places.values())
-      for await (const entry of this.partition(topic, partition)) {
-        const id = idOf(entry);
-        if (wanted.has(id)) found.set(id, entry);
-        if (found.size === wanted.size) break;
-      }
-    return ids.map((id) => found.get(id));
-  }
-
   /** Names of the dead letter topics: all, or those of one topic. */
   async topics(home?: string): Promise<readonly string[]> {
     const topics = await this.#transport().capabilities.log.topics();
@@ -87,33 +71,52 @@ export class Shelf {
       .sort();
   }
 
-  async partitions(topic: string): Promise<readonly number[]> {
+  /** The partitions of a topic; `length` where the transport can tell it. */
+  async partitions(topic: string): Promise<readonly { readonly partition: number; readonly length?: number }[]> {
     const { inspect } = this.#transport().capabilities as Capabilities;
-    if (!inspect) return Array.from({ length: PARTITIONS_UNTOLD }, (_, number) => number);
-    return (await inspect.topic(topic)).partitions.map(({ partition }) => partition).sort((a, b) => a - b);
+    if (!inspect) return Array.from({ length: PARTITIONS_UNTOLD }, (_, partition) => ({ partition }));
+    return [...(await inspect.topic(topic)).partitions].sort((a, b) => a.partition - b.partition);
+  }
+
+  /** The groups that read each partition of a topic; undefined where the transport cannot tell. */
+  async groups(topic: string): Promise<ReadonlyMap<number, readonly string[]> | undefined> {
+    const { inspect } = this.#transport().capabilities as Capabilities;
+    if (!inspect) return undefined;
+    const { partitions } = await inspect.topic(topic);
+    return new Map(partitions.map(({ partition, groups }) => [partition, groups.map(({ group }) => group)]));
   }
 
   /** Every entry from behind a position on. Reads pages, and may be left at any time. */
   async *walk({ topic: home, after }: { readonly topic?: string | undefined; readonly after?: Position | undefined }) {
     for (const topic of await this.topics(home)) {
       if (after && topic < after.topic) continue;
-      for (const partition of await this.partitions(topic)) {
+      for (const { partition } of await this.partitions(topic)) {
         const isFirst = after?.topic === topic;
         if (isFirst && partition < after.partition) continue;
-        yield* this.partition(topic, partition, isFirst && partition === after.partition ? after.cursor : undefined);
+        const from = isFirst && partition === after.partition ? after.cursor : 'earliest';
+        for await (const page of this.pages(topic, partition, from)) yield* page;
       }
     }
   }
 
-  /** Entries of one partition behind a cursor, oldest first. */
-  async *partition(topic: string, partition: number, after?: string): AsyncGenerator<LogEntry, void> {
-    let from = after ?? 'earliest';
-    for (;;) {
-      const page = await this.#transport().capabilities.log.read(topic, { partition, from, limit: PAGE });
-      yield* page;
+  /** Entries of one partition, oldest first: behind a cursor, or from a time on. The first page has `size` at most; they grow. */
+  async *pages(
+    topic: string,
+    partition: number,
+    from: From = 'earliest',
+    size = PAGE,
+  ): AsyncGenerator<readonly LogEntry[], void> {
+    let position = from;
+    for (let limit = Math.min(size, PAGE); ; limit = Math.min(limit * 4, PAGE)) {
+      const page = await this.read(topic, partition, position, limit);
+      if (page.length > 0) yield page;
       const last = page.at(-1);
-      if (!last || page.length < PAGE) return;
-      from = last.cursor;
+      if (!last || page.length < limit) return;
+      position = last.cursor;
     }
+  }
+
+  async read(topic: string, partition: number, from: From, limit: number): Promise<readonly LogEntry[]> {
+    return this.#transport().capabilities.log.read(topic, { partition, from, limit });
   }
 }

@@ -34,7 +34,8 @@ export class Sweeper {
     this.#isSweeping = true;
     try {
       for (const topic of await this.#shelf.topics())
-        for (const partition of await this.#shelf.partitions(topic)) await this.#trim(topic, partition);
+        for (const { partition, length } of await this.#shelf.partitions(topic))
+          if (length !== 0) await this.#trim(topic, partition, length);
     } catch (reason) {
       this.#emit('error', { source: 'dlq', reason });
     } finally {
@@ -42,20 +43,30 @@ export class Sweeper {
     }
   }
 
-  async #trim(topic: string, partition: number): Promise<void> {
+  /** `told`: how long it is, where the transport can tell. */
+  async #trim(topic: string, partition: number, told: number | undefined): Promise<void> {
     const { maxLength = Infinity, maxAgeMs = Infinity } = this.#retention;
-    let excess = Number.isFinite(maxLength) ? (await this.#length(topic, partition)) - maxLength : 0;
-    for await (const entry of this.#shelf.partition(topic, partition)) {
-      if (this.#timer === undefined) return;
-      if (excess <= 0 && Date.now() - entry.time <= maxAgeMs) return;
-      await this.#shelf.handoff.remove(entry);
-      excess--;
+    let excess = 0;
+    if (told === undefined && maxLength !== Infinity) excess = (await this.#count(topic, partition)) - maxLength;
+    for await (const page of this.#shelf.pages(topic, partition)) {
+      // Asked after each page was read: what others have removed meanwhile is not counted as still there.
+      if (told !== undefined && told > maxLength) excess = (await this.#length(topic, partition)) - maxLength;
+      for (const entry of page) {
+        if (this.#timer === undefined) return;
+        if (excess <= 0 && Date.now() - entry.time <= maxAgeMs) return;
+        await this.#shelf.handoff.remove(entry);
+        excess--;
+      }
     }
   }
 
   async #length(topic: string, partition: number): Promise<number> {
+    return (await this.#shelf.partitions(topic)).find((each) => each.partition === partition)?.length ?? 0;
+  }
+
+  async #count(topic: string, partition: number): Promise<number> {
     let length = 0;
-    for await (const _ of this.#shelf.partition(topic, partition)) length++;
+    for await (const page of this.#shelf.pages(topic, partition)) length += page.length;
     return length;
   }
 }

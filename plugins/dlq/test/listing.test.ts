@@ -1,6 +1,6 @@
 import { memory } from '@logistically/events-memory';
 import { expect, test } from 'vitest';
-import { bury, startNode } from './scene.ts';
+import { bury, buryMany, counted, startNode } from './scene.ts';
 
 const coded = (body: unknown): Error =>
   Object.assign(new Error(`no ${String(body)}`), {
@@ -73,4 +73,14 @@ test('stats count by class, code and fingerprint', async () => {
   });
   expect(stats.byFingerprint.map(({ count }) => count)).toEqual([2, 2]);
   expect((await kernel.dlq.stats('user-events')).depth).toBe(1);
+});
+
+test('what is more than a page is read to its end, once', async () => {
+  const inner = memory();
+  await buryMany(await startNode({}, inner), 2001);
+  const { transport, count } = counted(inner, 5);
+  const kernel = await startNode({}, transport);
+  const { letters, next } = await kernel.dlq.list({ limit: 3000 });
+  expect(new Set(letters.map(({ id }) => id)).size).toBe(2001);
+  expect({ length: letters.length, next, pages: count.pages }).toEqual({ length: 2001, next: undefined, pages: 3 });
 });

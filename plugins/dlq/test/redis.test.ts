@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import { check, createHistory } from '@logistically/events-conformance';
-import { redis, spawnWorker } from '@logistically/events-conformance/services';
+import { redis } from '@logistically/events-conformance/services';
 import { redisStreams } from '@logistically/events-redis-streams';
 import { expect, test } from 'vitest';
-import { heard, startNode, until } from './scene.ts';
+import { start } from './cli-process.ts';
+import { buryMany, heard, startNode, until } from './scene.ts';
 
 const SHORT = { leaseMs: 1000, claimIntervalMs: 100, timeoutMs: 2000 } as const;
 const LETTERS = 10_000;
@@ -36,25 +37,15 @@ test('a server without memory keeps the event pending; with memory it becomes a 
   ]);
 });
 
-test('10 000 are redriven by a process that is killed three times: none lost, none doubled', {
+test('10 000 are redriven by the CLI, which is killed three times: none lost, none doubled', {
   timeout: 90_000,
 }, async () => {
   await using server = await redis();
   const prefix = `dlq-${randomBytes(4).toString('hex')}`;
   const transport = redisStreams({ url: server.url, prefix, ...SHORT });
-  const kernel = await startNode({ maxAttempts: 1 }, transport);
+  const kernel = await startNode({}, transport);
   const history = createHistory();
-  const dying = await kernel.subscribe(
-    'order.placed',
-    () => {
-      throw new Error('no');
-    },
-    { concurrency: 500 },
-  );
-  const events = Array.from({ length: LETTERS }, (_, n) => ({ type: 'order.placed', body: n }));
-  for (const { header } of await kernel.publishBatch(events)) history.record({ fact: 'publish', id: header.id });
-  await until(async () => (await kernel.dlq.stats()).depth === LETTERS, 'all are dead');
-  await dying.unsubscribe();
+  for (const id of await buryMany(kernel, LETTERS)) history.record({ fact: 'publish', id });
   await kernel.subscribe(
     'order.placed',
     ({ header: { id } }) => {
@@ -63,17 +54,21 @@ test('10 000 are redriven by a process that is killed three times: none lost, no
     },
     { concurrency: 500 },
   );
-  const worker = () => spawnWorker(new URL('./redrive-worker.ts', import.meta.url), [server.url, prefix]);
+  const depth = async (): Promise<number> =>
+    (await transport.capabilities.inspect.topic('dlq:order-events')).partitions[0]?.length ?? 0;
+  const redrive = () => start(['redrive', '--all', '--json', '--prefix', prefix], { EVENTS_DLQ_URL: server.url });
+  let left = LETTERS;
   for (const share of [500, 1000, 1500]) {
-    await using killed = worker();
-    await killed.next<{ redriven: number }>(({ redriven }) => redriven >= share, 30_000);
+    const killed = redrive();
+    await until(async () => (await depth()) <= left - share, `${share} of ${left} are sent again`);
     killed.kill('SIGKILL');
-    expect((await killed.exit).signal).toBe('SIGKILL');
+    expect(await killed.exit).toMatchObject({ signal: 'SIGKILL', out: '' });
+    left = await depth();
+    expect(left).toBeGreaterThan(0);
   }
-  await using last = worker();
-  const { done } = await last.next<{ done?: number }>((message) => message.done !== undefined, 30_000);
-  expect(done).toBeGreaterThan(0);
-  expect(done).toBeLessThan(LETTERS - 2999);
+  const last = await redrive().exit;
+  expect(last).toMatchObject({ code: 0, err: '' });
+  expect(JSON.parse(last.out)).toMatchObject({ redriven: left, gone: 0, refused: 0, failed: 0, stopped: false });
   await until(() => check(history).done === LETTERS, 'all are handled');
   expect(check(history)).toMatchObject({ ok: true, lost: { count: 0 }, duplicated: { count: 0 } });
   expect((await kernel.dlq.stats()).depth).toBe(0);

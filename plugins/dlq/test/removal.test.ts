@@ -1,7 +1,7 @@
 import type { Envelope } from '@logistically/events-kernel';
 import { memory } from '@logistically/events-memory';
 import { expect, test } from 'vitest';
-import { bury, type Node, startNode, until } from './scene.ts';
+import { bury, buryMany, type Node, startNode, until, watched } from './scene.ts';
 
 const collect = async (kernel: Node, type: string): Promise<Envelope[]> => {
   const events: Envelope[] = [];
@@ -25,7 +25,7 @@ test('a redriven event is the same event, in its partition, and is no dead lette
   const progress: number[] = [];
   const report = await kernel.dlq.redrive({ filter: {}, onProgress: ({ redriven }) => progress.push(redriven) });
   expect(report).toMatchObject({ redriven: 6, gone: 0, refused: 0, failed: 0, dryRun: false, stopped: false });
-  expect(report.outcomes).toEqual(letters.map(({ id }) => ({ id, outcome: 'redriven' })));
+  expect(report.outcomes).toEqual([]);
   expect(progress).toEqual([1, 2, 3, 4, 5, 6]);
   await until(() => Object.keys(partitions).length === 6, 'all are handled');
   for (const { envelope, partition, payload } of letters) {
@@ -125,6 +125,78 @@ test('what edit or validate refuse, and what throws in them, stays', async () =>
   expect(await ids(kernel)).toHaveLength(3);
 });
 
+test('edit and validate may take their time', async () => {
+  const kernel = await startNode();
+  await bury(kernel, [1, 2]);
+  const events = await collect(kernel, 'order.placed');
+  const report = await kernel.dlq.redrive({
+    filter: {},
+    edit: async ({ envelope }) => ({ body: Number(envelope?.body) * 10 }),
+    validate: async ({ envelope }) => envelope?.body !== 10,
+  });
+  expect(report).toMatchObject({ redriven: 1, refused: 1, outcomes: [{ outcome: 'refused' }] });
+  await until(() => events.length === 1, 'the valid one is handled');
+  expect(events[0]?.body).toBe(20);
+});
+
+test('a report tells at most 1000 of what was not done, and of what a dry run would do; the counts are of all', async () => {
+  const kernel = await startNode();
+  await buryMany(kernel, 1200);
+  const refused = await kernel.dlq.redrive({ filter: {}, maxRedrives: 0 });
+  expect({ ...refused, outcomes: refused.outcomes.length }).toMatchObject({ refused: 1200, outcomes: 1000 });
+  const tried = await kernel.dlq.purge({ filter: {}, dryRun: true });
+  expect({ ...tried, outcomes: tried.outcomes.length }).toMatchObject({ purged: 1200, outcomes: 1000 });
+  expect(await kernel.dlq.purge({ filter: {} })).toMatchObject({ purged: 1200, outcomes: [] });
+});
+
+test('a run that is ended is gone on with by the next: each letter is sent once', async () => {
+  const kernel = await startNode();
+  const sent = await buryMany(kernel, 50);
+  const events = await collect(kernel, 'order.placed');
+  const trail = await collect(kernel, 'dlq.redriven');
+  const stop = new AbortController();
+  const first = await kernel.dlq.redrive({
+    filter: { class: 'processing' },
+    signal: stop.signal,
+    onProgress: ({ redriven }) => {
+      if (redriven === 20) stop.abort();
+    },
+  });
+  expect(first).toMatchObject({ redriven: 20, stopped: true });
+  const second = await kernel.dlq.redrive({ filter: { class: 'processing' }, limit: 10 });
+  expect(second).toMatchObject({ redriven: 10, stopped: false });
+  expect(await kernel.dlq.redrive({ filter: { class: 'processing' } })).toMatchObject({ redriven: 20, gone: 0 });
+  await until(() => events.length === 50 && trail.length === 3, 'all are handled');
+  expect(new Set(events.map(({ header }) => header.id))).toEqual(new Set(sent));
+  expect(trail.map(({ body }) => (body as { ids: string[] }).ids.length)).toEqual([20, 10, 20]);
+});
+
+test('the trail tells what was done before the broker failed', async () => {
+  const inner = memory({ redeliverMs: 1 });
+  const kernel = await startNode({}, inner);
+  await buryMany(kernel, 1001);
+  const trail = await collect(kernel, 'dlq.purged');
+  let pages = 0;
+  const broken = watched(inner, () => {
+    if (++pages === 2) throw new Error('gone away');
+  });
+  const tool = await startNode({}, broken);
+  await expect(tool.dlq.purge({ filter: {}, by: 'ann' })).rejects.toThrow('gone away');
+  await until(() => trail.length === 3, 'the trail is complete');
+  expect(trail[2]?.body).toMatchObject({ by: 'ann', counts: { purged: 1000 } });
+});
+
+test.each([{ limit: 0 }, { limit: 1.5 }, { perSecond: -1 }, { to: 'nobody' as 'all' }])(
+  'a redrive with %j is refused, and leaves no trail',
+  async (options) => {
+    const transport = memory();
+    const kernel = await startNode({}, transport);
+    await expect(kernel.dlq.redrive({ filter: {}, ...options })).rejects.toMatchObject({ code: 'EVENTS_CONFIG' });
+    await expect(kernel.dlq.redrive({ ids: ['x'] })).rejects.toMatchObject({ code: 'EVENTS_DLQ_ID' });
+    expect(await transport.capabilities.log.topics()).toEqual([]);
+  },
+);
+
 test('two that redrive at once send each letter once', async () => {
   const kernel = await startNode();
   const numbers = Array.from({ length: 50 }, (_, n) => n);
@@ -145,6 +217,12 @@ test('purged is gone for good, and a second time there is nothing', async () => 
   expect(await kernel.dlq.purge({ ids: [first as string] })).toMatchObject({ purged: 1, gone: 0 });
   expect(await kernel.dlq.purge({ ids: [first as string] })).toMatchObject({ purged: 0, gone: 1 });
   expect(await ids(kernel)).toEqual([second]);
+});
+
+test('perSecond does not hold back behind the last', async () => {
+  const kernel = await startNode();
+  await bury(kernel, [1]);
+  expect(await kernel.dlq.redrive({ filter: {}, perSecond: 0.001 })).toMatchObject({ redriven: 1, stopped: false });
 });
 
 test('perSecond holds back, and stop ends what waits', async () => {

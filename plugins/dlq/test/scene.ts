@@ -35,10 +35,10 @@ export const until = async (fact: () => Awaitable<unknown>, what: string): Promi
 
 /** A started kernel with dead letters, stopped when the test ends. */
 export const startNode = async (
-  options: DlqOptions = {},
+  { service = 'shop', ...options }: DlqOptions & { readonly service?: string } = {},
   transport: Transport<Needs> = memory({ redeliverMs: 1 }),
 ): Promise<Node> => {
-  const kernel = createKernel({ service: 'shop', logger: quiet, stopTimeoutMs: 2000 }).use(transport).use(dlq(options));
+  const kernel = createKernel({ service, logger: quiet, stopTimeoutMs: 2000 }).use(transport).use(dlq(options));
   onTestFinished(async () => {
     await kernel.stop();
   });
@@ -68,4 +68,46 @@ export const bury = async (
   for (const [n, body] of bodies.entries()) await kernel.publish(type, body, { partition: n % partitions });
   await until(async () => (await kernel.dlq.stats()).depth === before + bodies.length, 'all are dead letters');
   await unsubscribe();
+};
+
+/** Many, all at once, of events whose handler throws `no`: their order is any. */
+export const buryMany = async (
+  kernel: Node,
+  count: number,
+  fail: () => unknown = () => new Error('no'),
+): Promise<readonly string[]> => {
+  const before = (await kernel.dlq.stats()).depth;
+  const handler = (): never => {
+    throw Object.assign(fail() as Error, { permanent: true });
+  };
+  const { unsubscribe } = await kernel.subscribe('order.placed', handler, { concurrency: 500 });
+  const events = Array.from({ length: count }, (_, n) => ({ type: 'order.placed', body: n }));
+  const envelopes = await kernel.publishBatch(events);
+  await until(async () => (await kernel.dlq.stats()).depth === before + count, 'all are dead letters');
+  await unsubscribe();
+  return envelopes.map(({ header }) => header.id);
+};
+
+/** The same transport; `onRead` is told of each page before it is read, and may throw. */
+export const watched = <Can extends Needs>(
+  transport: Transport<Can>,
+  onRead: (limit: number) => Awaitable<void>,
+): Transport<Can> => {
+  const { log } = transport.capabilities;
+  const read: Log['read'] = async (topic, options) => {
+    await onRead(options?.limit ?? 100);
+    return log.read(topic, options);
+  };
+  return { ...transport, capabilities: { ...transport.capabilities, log: { ...log, read } } };
+};
+
+/** Counts the pages, and lets no more than `most` be read. */
+export const counted = <Can extends Needs>(transport: Transport<Can>, most: number) => {
+  const count = { pages: 0, entries: 0 };
+  const budgeted = watched(transport, (limit) => {
+    count.pages++;
+    count.entries += limit;
+    if (count.pages > most) throw new Error(`more than ${most} pages are read`);
+  });
+  return { count, transport: budgeted };
 };

@@ -18,6 +18,7 @@ export interface Claim {
   readonly value: string;
   /** When it was taken or last renewed, ms since the epoch. */
   renewed: number;
+  /** The store is being told of it. */
   renewing: boolean;
   /** Its work succeeded and the store could not be told yet. */
   done: boolean;
@@ -26,6 +27,12 @@ export interface Claim {
 
 /** What stands in the way of a claim: it is done, or somebody is at work, to be asked again after so many ms. */
 type Met = typeof DONE | number;
+
+/** Work that is done, and whom to tell when the store knows. */
+interface Finished {
+  readonly claim: Claim;
+  readonly told: () => void;
+}
 
 interface ClaimsOptions {
   readonly store: () => Store;
@@ -40,6 +47,8 @@ export class Claims {
   readonly #options: ClaimsOptions;
   readonly #owner = randomUUID();
   readonly #held = new Set<Claim>();
+  #finished: Finished[] = [];
+  #telling = false;
   #count = 0;
   #timer: NodeJS.Timeout | undefined;
 
@@ -54,11 +63,11 @@ export class Claims {
     return { key, value, renewed, renewing: false, done: false, holder };
   }
 
-  /** Takes it where nothing is known of its key; one step of the store. */
-  async take(claim: Claim): Promise<boolean> {
+  /** Takes those of whose keys nothing is known, in few steps of the store. True for each that was taken. */
+  async take(claims: readonly Claim[]): Promise<readonly boolean[]> {
     const { store, leaseMs } = this.#options;
-    const taken = await store().setIfAbsent(claim.key, claim.value, { ttlMs: leaseMs });
-    if (taken) this.#hold(claim);
+    const taken = await this.#setIfAbsent(store(), claims, leaseMs);
+    for (const [index, claim] of claims.entries()) if (taken[index]) this.#hold(claim);
     return taken;
   }
 
@@ -77,15 +86,17 @@ export class Claims {
     return undefined;
   }
 
-  /** The work is done, whoever has the claim by now. Never rejects: what the store does not take is tried again. */
-  async finish(claim: Claim): Promise<void> {
+  /**
+   * The work is done, whoever has the claim by now. `told` is called when the store knows it, together with what else was finished
+   * meanwhile; also where the store does not take it: then it is tried again.
+   */
+  finish(claim: Claim, told: () => void): void {
     claim.done = true;
-    try {
-      await this.#markDone(claim);
-    } catch (reason) {
-      this.#hold(claim);
-      this.#options.emit('error', { source: 'idempotency', reason });
-    }
+    this.#finished.push({ claim, told });
+    if (this.#telling) return;
+    this.#telling = true;
+    // Handlers that end in one turn are told of in one command.
+    queueMicrotask(() => void this.#tell());
   }
 
   /** The work is not done: somebody else may take it up at once. Never rejects: what the store does not take lapses. */
@@ -105,9 +116,12 @@ export class Claims {
 
   /** Gives up all that is held: marks as done what is, releases the rest. */
   async close(): Promise<void> {
+    const held = [...this.#held];
+    const done = held.filter((claim) => claim.done);
+    const open = held.filter((claim) => !claim.done);
+    await Promise.all([this.#markDone(done), ...open.map((claim) => this.release(claim))]);
     clearInterval(this.#timer);
     this.#timer = undefined;
-    await Promise.all([...this.#held].map((claim) => (claim.done ? this.finish(claim) : this.release(claim))));
     this.#held.clear();
   }
 
@@ -118,9 +132,53 @@ export class Claims {
     return rest > 0 ? Math.min(rest, leaseMs) : leaseMs / 2;
   }
 
-  async #markDone(claim: Claim): Promise<void> {
-    await this.#options.store().set(claim.key, DONE, { ttlMs: this.#options.ttlMs });
-    this.#held.delete(claim);
+  async #setIfAbsent(store: Store, claims: readonly Claim[], ttlMs: number): Promise<readonly boolean[]> {
+    const [only] = claims;
+    // The plain command of a single one is cheaper for the store.
+    if (only && claims.length === 1) return [await store.setIfAbsent(only.key, only.value, { ttlMs })];
+    return store.setMany(
+      claims.map(({ key, value }) => [key, value] as const),
+      { ttlMs, ifAbsent: true },
+    );
+  }
+
+  async #tell(): Promise<void> {
+    while (this.#finished.length > 0) {
+      const finished = this.#finished;
+      this.#finished = [];
+      await this.#markDone(finished.map(({ claim }) => claim));
+      for (const { told } of finished) {
+        // One that throws must not keep the others from being told.
+        try {
+          told();
+        } catch (reason) {
+          this.#options.emit('error', { source: 'idempotency', reason });
+        }
+      }
+    }
+    this.#telling = false;
+  }
+
+  /** Never rejects: what the store does not take stays held, and is tried again. */
+  async #markDone(claims: readonly Claim[]): Promise<void> {
+    const [only] = claims;
+    if (!only) return;
+    const { store, emit, ttlMs } = this.#options;
+    for (const claim of claims) claim.renewing = true;
+    try {
+      if (claims.length === 1) await store().set(only.key, DONE, { ttlMs });
+      else
+        await store().setMany(
+          claims.map(({ key }) => [key, DONE] as const),
+          { ttlMs },
+        );
+      for (const claim of claims) this.#held.delete(claim);
+    } catch (reason) {
+      for (const claim of claims) this.#hold(claim);
+      emit('error', { source: 'idempotency', reason });
+    } finally {
+      for (const claim of claims) claim.renewing = false;
+    }
   }
 
   #hold(claim: Claim): void {
@@ -131,7 +189,9 @@ export class Claims {
   #tick(): void {
     const due = Date.now() - this.#options.leaseMs / 4;
     this.releaseAborted();
-    for (const claim of this.#held) if (claim.renewed <= due && !claim.renewing) void this.#renew(claim);
+    const stale = [...this.#held].filter(({ renewed, renewing }) => renewed <= due && !renewing);
+    void this.#markDone(stale.filter(({ done }) => done));
+    for (const claim of stale) if (!claim.done) void this.#renew(claim);
     if (this.#held.size) return;
     clearInterval(this.#timer);
     this.#timer = undefined;
@@ -142,7 +202,6 @@ export class Claims {
     const ttl = { ttlMs: leaseMs };
     claim.renewing = true;
     try {
-      if (claim.done) return await this.#markDone(claim);
       const kept =
         (await store().compareAndSet(claim.key, claim.value, claim.value, ttl)) ||
         // Lapsed while the process stood still, or wiped, and nobody's since.

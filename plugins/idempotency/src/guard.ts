@@ -46,8 +46,8 @@ export const guard =
       const work = working.get(origin);
       if (!work) return;
       working.delete(origin);
-      const told = reason === undefined ? claims.finish(work.claim) : claims.release(work.claim);
-      void told.then(() => settle(work.event, reason));
+      if (reason === undefined) claims.finish(work.claim, () => settle(work.event));
+      else void claims.release(work.claim).then(() => settle(work.event, reason));
     };
     const proceed = (claimed: readonly (readonly [E, Claim])[]): void => {
       const events = claimed.map(([event]) => event);
@@ -69,18 +69,25 @@ export const guard =
       settle(event, busy(met));
     };
 
-    const tried = ours.map(async (event) => {
-      const claim = claimOf(event);
-      return { claim, taken: await claims.take(claim) };
-    });
-    void Promise.allSettled(tried).then((outcomes) => {
-      const claimed: (readonly [E, Claim])[] = [];
-      outcomes.forEach((outcome, index) => {
-        const event = ours[index] as E;
-        if (outcome.status === 'rejected') settle(event, asReason(outcome.reason));
-        else if (outcome.value.taken) claimed.push([event, outcome.value.claim]);
-        else meet(event, outcome.value.claim).catch((thrown) => settle(event, asReason(thrown)));
-      });
-      proceed(claimed);
-    });
+    const wanted: (readonly [E, Claim])[] = [];
+    for (const event of ours) {
+      try {
+        wanted.push([event, claimOf(event)]);
+      } catch (thrown) {
+        settle(event, asReason(thrown));
+      }
+    }
+    if (wanted.length === 0) return;
+    claims.take(wanted.map(([, claim]) => claim)).then(
+      (taken) => {
+        const claimed = wanted.filter((_, index) => taken[index]);
+        if (claimed.length < wanted.length)
+          for (const [index, [event, claim]] of wanted.entries())
+            if (!taken[index]) meet(event, claim).catch((thrown) => settle(event, asReason(thrown)));
+        proceed(claimed);
+      },
+      (thrown) => {
+        for (const [event] of wanted) settle(event, asReason(thrown));
+      },
+    );
   };

@@ -11,7 +11,7 @@ import {
 import { Claims } from './claims.ts';
 import { follow } from './follow.ts';
 import { guard } from './guard.ts';
-import { consumeKey, type EventKey, type PublishKey, publishKey } from './key.ts';
+import { consumeKey, type EventKey, isEventKey, type PublishKey, publishKey } from './key.ts';
 
 export interface IdempotencyOptions {
   /**
@@ -66,7 +66,7 @@ const check = (holds: boolean, message: string): void => {
  */
 export const idempotency = (options: IdempotencyOptions = {}): Feature<IdempotencyApi, IdempotencyNeeds> => {
   const { by = 'id', leaseMs = 30_000, ttlMs = DAY_MS, produce, transport } = options;
-  check(by === 'id' || by === 'hash' || typeof by === 'function', "`by` must be 'id', 'hash' or a function.");
+  check(isEventKey(by), "`by` must be 'id', 'hash' or a function.");
   check(Number.isFinite(leaseMs) && leaseMs >= MIN_LEASE_MS, `\`leaseMs\` must be ${MIN_LEASE_MS} or more, in ms.`);
   check(Number.isFinite(ttlMs) && ttlMs >= leaseMs, '`ttlMs` must be as long as `leaseMs` or longer, in ms.');
   const sentTtlMs = produce?.ttlMs ?? DAY_MS;

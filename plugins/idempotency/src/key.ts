@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
-import { type Delivery, type Envelope, EventsError } from '@logistically/events-kernel';
+import { type Delivery, type Envelope, EventsError, type HandlerContext } from '@logistically/events-kernel';
 
 /** What makes two events the same: a name for both of them. */
-export type EventKey = 'id' | 'hash' | ((event: Envelope, delivery: Delivery) => string);
+export type EventKey = 'id' | 'hash' | ((event: Envelope, delivery: HandlerContext) => string);
 
 /** Room for a type and an id. */
 const MAX_LENGTH = 300;
@@ -14,22 +14,24 @@ const bounded = (key: string): string => {
     throw new EventsError(
       'EVENTS_IDEMPOTENCY_KEY',
       '`by` made no key of an event: return a text, and not an empty one.',
-      {
-        permanent: true,
-      },
+      { permanent: true },
     );
   return key.length <= MAX_LENGTH && PLAIN.test(key) ? key : `#${createHash('sha256').update(key).digest('hex')}`;
 };
 
+export const isEventKey = (by: unknown): by is EventKey => by === 'id' || by === 'hash' || typeof by === 'function';
+
+/** Names an event within its group. Throws `EVENTS_IDEMPOTENCY_KEY`. */
+export const eventKey =
+  (by: EventKey) =>
+  (event: Envelope, delivery: HandlerContext): string =>
+    // Of foreign producers more is not to be hoped for than that an id is unique within a type.
+    bounded(typeof by === 'function' ? by(event, delivery) : `${event.header.type}:${event.header[by]}`);
+
 /** Names the key of a delivery in the store. */
 export const consumeKey = (by: EventKey): ((delivery: Delivery) => string) => {
-  const keyOf = (delivery: Delivery): string => {
-    const event = delivery.envelope as Envelope;
-    if (typeof by === 'function') return by(event, delivery);
-    // Of foreign producers more is not to be hoped for than that an id is unique within a type.
-    return `${event.header.type}:${event.header[by]}`;
-  };
-  return (delivery) => `once/${delivery.group}/${bounded(keyOf(delivery))}`;
+  const keyOf = eventKey(by);
+  return (delivery) => `once/${delivery.group}/${keyOf(delivery.envelope as Envelope, delivery)}`;
 };
 
 /** Names an event that goes out; undefined: it is like no other. */

@@ -3,6 +3,7 @@ import { createKernel, type Envelope, type Store } from '@logistically/events-ke
 import { redisStreams } from '@logistically/events-redis-streams';
 import { Redis } from 'ioredis';
 import { idempotency } from '../src/index.ts';
+import { CLAIM_MS, SHORT } from './pace.ts';
 
 /** Between which steps it stops for ever. */
 export type Stop = 'claim-effect' | 'effect-done' | 'done-settle';
@@ -17,9 +18,6 @@ export interface ConsumerReport {
   readonly at: 'ready' | 'began' | 'stopped';
   readonly n: number;
 }
-
-export const SHORT = { leaseMs: 1000, claimIntervalMs: 100, timeoutMs: 2000 } as const;
-export const CLAIM_MS = 500;
 
 const plan = JSON.parse(process.argv[2] ?? '') as ConsumerPlan;
 const report = (at: ConsumerReport['at'], n = 0): void => {

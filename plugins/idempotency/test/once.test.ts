@@ -44,6 +44,8 @@ describe('a duplicate', () => {
     await using second = await startNode({ broker, leaseMs: 60 });
     const work = gate();
     const handled: unknown[] = [];
+    const reasons: unknown[] = [];
+    for (const { kernel } of [first, second]) kernel.on('failed', ({ reason }) => reasons.push(reason));
     for (const { kernel } of [first, second])
       await kernel.subscribe('order.*', async ({ body }) => {
         handled.push(body);
@@ -55,6 +57,7 @@ describe('a duplicate', () => {
     await first.kernel.publish('order.placed', 'next');
     await until(() => handled.includes('next'), 'the slot is free for another event');
     await until(() => waits() >= 4, 'the claim outlives its lease several times');
+    expect(reasons[0]).toMatchObject({ code: 'EVENTS_IDEMPOTENCY_BUSY', uncounted: true });
     expect(handled).toEqual(['slow', 'next']);
     work.open();
     const dropped = () => first.kernel.idempotency.stats().duplicates + second.kernel.idempotency.stats().duplicates;
@@ -181,6 +184,24 @@ describe('a claim', () => {
     await node.kernel.publish('order.placed', 1);
     await until(async () => (await store.get(keys[0] as string)) === 'done', 'it is done');
     expect(aborted).toBe(false);
+  });
+
+  test('of a handler that succeeds after its subscription has ended is done: nobody is called again', async () => {
+    await using node = await startNode({ leaseMs: 60_000 });
+    const work = gate();
+    let began = false;
+    const subscription = await node.kernel.subscribe('order.*', () => {
+      began = true;
+      return work.opened;
+    });
+    await node.kernel.publish('order.placed', 1);
+    await until(() => began, 'it is being handled');
+    await subscription.unsubscribe(20);
+    work.open();
+    let again = 0;
+    await node.kernel.subscribe('order.*', () => void again++);
+    await until(() => node.kernel.idempotency.stats().duplicates === 1, 'what was handed back is dropped');
+    expect(again).toBe(0);
   });
 
   test('of a handler that never ends is released when the kernel stops', async () => {

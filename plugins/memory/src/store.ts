@@ -77,6 +77,12 @@ export const createStore = (): Store => {
     set: async (key, value, options) => values.set(key, value, options),
     delete: async (key) => values.delete(key),
     setIfAbsent: (key, value, options) => compareAndSet(key, undefined, value, options),
+    setMany: async (entries, { ifAbsent = false, ...expiry } = {}) =>
+      entries.map(([key, value]) => {
+        const isFree = !ifAbsent || values.get(key) === undefined;
+        if (isFree) values.set(key, value, expiry);
+        return isFree;
+      }),
     compareAndSet,
     increment,
     lease,

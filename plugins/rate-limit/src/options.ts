@@ -6,6 +6,8 @@ export interface Limit {
   readonly maxRequests?: number;
   /** Length of the window in ms. Default 60 000. */
   readonly timeWindowMs?: number;
+  /** Another name for `timeWindowMs`, in ms too. */
+  readonly timeWindow?: number;
   /**
    * `'sliding-window'`: never more than `maxRequests` in any stretch of `timeWindowMs`. `'token-bucket'`: up to `maxRequests` at
    * once, and a steady `maxRequests / timeWindowMs` after that. Default `'sliding-window'`.
@@ -36,7 +38,7 @@ export interface RateLimitOptions extends Limit {
 }
 
 /** A limit with nothing left open. */
-export interface Rule extends Required<Limit> {
+export interface Rule extends Required<Omit<Limit, 'timeWindow'>> {
   /** The pattern that it is for; empty for what no pattern takes. */
   readonly pattern: string;
 }
@@ -59,8 +61,18 @@ const checkOneOf = (name: string, value: string, ...known: readonly string[]): v
   if (!known.includes(value)) refuse(`\`${name}\` must be ${known.map((each) => `'${each}'`).join(' or ')}.`);
 };
 
-const ruleOf = (pattern: string, limit: Limit, { shared }: { shared: boolean }): Rule => {
-  const { maxRequests = 1000, timeWindowMs = 60_000, strategy = 'sliding-window' } = limit;
+const DEFAULTS: Rule = { pattern: '', maxRequests: 1000, timeWindowMs: 60_000, strategy: 'sliding-window' };
+
+const windowOf = ({ timeWindowMs, timeWindow = timeWindowMs }: Limit): number | undefined => {
+  if (timeWindowMs !== undefined && timeWindow !== timeWindowMs)
+    refuse('`timeWindow` and `timeWindowMs` are two names for one thing, and differ: give one of the two.');
+  return timeWindow;
+};
+
+/** A limit over `base`, which fills in what it leaves open. */
+const ruleOf = (pattern: string, limit: Limit, base: Rule, shared: boolean): Rule => {
+  const { maxRequests = base.maxRequests, strategy = base.strategy }: Limit = limit;
+  const timeWindowMs = windowOf(limit) ?? base.timeWindowMs;
   checkWhole('maxRequests', maxRequests, 1);
   checkWhole('timeWindowMs', timeWindowMs, shared ? MIN_SHARED_MS : 1, MAX_MS);
   checkOneOf('strategy', strategy, 'sliding-window', 'token-bucket');
@@ -88,10 +100,9 @@ export const settingsOf = (options: RateLimitOptions) => {
   if (typeof enabled !== 'boolean') refuse('`enabled` must be true or false.');
   if (key !== undefined && typeof key !== 'function') refuse('`key` must be a function of the event.');
   const shared = scope === 'shared';
-  const { maxRequests, timeWindowMs, strategy } = options;
-  const base = ruleOf('', { maxRequests, timeWindowMs, strategy } as Limit, { shared });
+  const base = ruleOf('', options, DEFAULTS, shared);
   const rules = Object.entries(limits)
-    .map(([pattern, limit]) => ruleOf(checkPattern(pattern), { ...base, ...limit }, { shared }))
+    .map(([pattern, limit]) => ruleOf(checkPattern(pattern), limit, base, shared))
     .sort((a, b) => Number(a.pattern.includes('*')) - Number(b.pattern.includes('*')));
   return { shared, waits: onLimit === 'wait', maxQueued, maxWaitMs, base, rules, key, onStoreError, enabled };
 };

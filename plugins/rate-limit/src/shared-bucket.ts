@@ -22,6 +22,7 @@ export class SharedBucket implements Allowance {
   readonly #place: string;
   readonly #store: () => Store;
   #left = 0;
+  // In ms of `performance.now()`: the time of day may be set back.
   #lapseAt = 0;
   #emptyUntil = 0;
   /** As it was last seen in the store. */
@@ -34,24 +35,25 @@ export class SharedBucket implements Allowance {
   }
 
   take(wanted: number): number {
-    if (Date.now() >= this.#lapseAt) this.#left = 0;
+    if (performance.now() >= this.#lapseAt) this.#left = 0;
     const count = Math.min(wanted, this.#left);
     this.#left -= count;
     return count;
   }
 
   waitMs(): number {
-    return this.#left > 0 ? 0 : Math.max(0, this.#emptyUntil - Date.now());
+    return this.#left > 0 ? 0 : Math.max(0, this.#emptyUntil - performance.now());
   }
 
   get idle(): boolean {
-    return Date.now() >= Math.max(this.#lapseAt, this.#emptyUntil);
+    return performance.now() >= Math.max(this.#lapseAt, this.#emptyUntil);
   }
 
   async refill(wanted: number): Promise<void> {
     const { maxRequests, timeWindowMs } = this.#rule;
     const store = this.#store();
     for (let tries = 0; tries < TRIES; tries++) {
+      const begun = performance.now();
       const now = Date.now();
       const level = levelAt(this.#rule, read(this.#seen), now);
       const count = wholeTokens(level, Math.max(wanted, Math.ceil(maxRequests / 100)));
@@ -60,16 +62,16 @@ export class SharedBucket implements Allowance {
       if (count && (await store.compareAndSet(this.#place, this.#seen, text, { ttlMs: timeWindowMs }))) {
         this.#seen = text;
         this.#left = count;
-        this.#lapseAt = now + timeWindowMs / 10;
+        this.#lapseAt = begun + timeWindowMs / 10;
         return;
       }
       const seen = await store.get(this.#place);
       if (!count && seen === this.#seen) {
-        this.#emptyUntil = now + Math.ceil(tokenWaitMs(this.#rule, level));
+        this.#emptyUntil = begun + Math.ceil(tokenWaitMs(this.#rule, level));
         return;
       }
       this.#seen = seen;
     }
-    this.#emptyUntil = Date.now() + 1 + Math.random() * 10;
+    this.#emptyUntil = performance.now() + 1 + Math.random() * 10;
   }
 }

@@ -174,6 +174,22 @@ test('however many keys there are, none is forgotten while it counts', async () 
   expect((await refusal(kernel.publish('a.b', 1, { key: 'k0' }))).code).toBe('EVENTS_RATE_LIMITED');
 });
 
+test('timeWindow is another name of timeWindowMs, of each limit too; what a limit leaves open comes from above', async () => {
+  const open = { maxRequests: undefined, timeWindowMs: HOUR } as object;
+  const limits = { 'a.*': { timeWindow: HOUR }, 'b.*': open };
+  const { kernel } = await start({ maxRequests: 2, timeWindow: 500, timeWindowMs: 500, onLimit: 'reject', limits });
+  for (const [type, waitMs] of [
+    ['a.b', HOUR],
+    ['b.b', HOUR],
+    ['c.b', 500],
+  ] as const) {
+    await kernel.publishBatch(events(2, type));
+    const { retryAfterMs } = await refusal(kernel.publish(type, 1));
+    expect(retryAfterMs).toBeGreaterThan(waitMs / 10);
+    expect(retryAfterMs).toBeLessThanOrEqual(waitMs + 1);
+  }
+});
+
 test('disabled, it is not there', async () => {
   const { kernel } = await start({ maxRequests: 1, timeWindowMs: HOUR, onLimit: 'reject', enabled: false });
   await kernel.publishBatch(events(50));
@@ -183,6 +199,9 @@ test.each<[string, object]>([
   ['maxRequests', { maxRequests: 0 }],
   ['timeWindowMs', { timeWindowMs: 1.5 }],
   ['timeWindowMs', { scope: 'shared', timeWindowMs: 20 }],
+  ['timeWindow', { timeWindow: 1000, timeWindowMs: 2000 }],
+  ['timeWindow', { timeWindow: 0 }],
+  ['timeWindow', { limits: { 'a.*': { timeWindow: 1000, timeWindowMs: 2000 } } }],
   ['strategy', { strategy: 'leaky' }],
   ['scope', { scope: 'world' }],
   ['onLimit', { onLimit: 'drop' }],

@@ -17,9 +17,14 @@ export interface Keys {
 /** The topic that a topic derives from, or itself. */
 export const homeOf = (topic: string): string => topic.split(':')[1] ?? topic;
 
+/** What JSON writes as it is. */
+const PLAIN = /^[\w./:@#-]+$/;
+
 /** Free text as a hash tag: never empty, without braces of its own, and different for different texts. */
 const quoted = (text: string): string =>
-  JSON.stringify(text).replace(/[{}]/g, (brace) => (brace === '{' ? '\\u007b' : '\\u007d'));
+  PLAIN.test(text)
+    ? `"${text}"`
+    : JSON.stringify(text).replace(/[{}]/g, (brace) => (brace === '{' ? '\\u007b' : '\\u007d'));
 
 export const createKeys = (prefix: string): Keys => {
   const tag = (topic: string, partition: number): string => `${prefix}:{${homeOf(topic)}:${partition}}:${topic}`;

@@ -21,6 +21,7 @@ import { Connection, type ConnectionPurpose, clientOptions, type RedisClient } f
 import { createDelay } from './delay.ts';
 import { Feed } from './feed.ts';
 import { createHandoff } from './handoff.ts';
+import { serverProblem } from './health.ts';
 import { createInspect } from './inspect.ts';
 import { createKeys, type Keys } from './keys.ts';
 import { Lane } from './lane.ts';
@@ -191,11 +192,8 @@ class RedisStreams implements Transport<RedisStreamsCapabilities> {
     if (!this.#open) return ['not open'];
     const problems: string[] = [];
     const { commands, outbox } = this.#open;
-    if (!commands.up) problems.push('no connection to Redis');
-    else
-      await commands
-        .run((client) => client.ping(), 1500)
-        .catch((error: unknown) => problems.push(error instanceof Error ? error.message : 'PING failed'));
+    const problem = await serverProblem(commands);
+    if (problem) problems.push(problem);
     if (outbox.size > this.#settings.maxBuffered / 2) problems.push(`${outbox.size} events wait for Redis`);
     for (const lane of this.#lanes.values()) problems.push(...(await lane.problems()));
     return problems;

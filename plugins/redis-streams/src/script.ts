@@ -40,4 +40,5 @@ export const moveEntryScript = script(readFileSync(new URL('./lua/move-entry.lua
 export const trimScript = script(readFileSync(new URL('./lua/trim.lua', import.meta.url), 'utf8'));
 export const leaseScript = script(readFileSync(new URL('./lua/lease.lua', import.meta.url), 'utf8'));
 export const compareAndSetScript = script(readFileSync(new URL('./lua/compare-and-set.lua', import.meta.url), 'utf8'));
+export const setManyScript = script(readFileSync(new URL('./lua/set-many.lua', import.meta.url), 'utf8'));
 export const incrementScript = script(readFileSync(new URL('./lua/increment.lua', import.meta.url), 'utf8'));

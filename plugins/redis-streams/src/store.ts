@@ -1,7 +1,10 @@
 import { EventsError, type Expiry, type Store } from '@logistically/events-kernel';
 import type { Keys } from './keys.ts';
 import type { Opened } from './opened.ts';
-import { compareAndSetScript, incrementScript, leaseScript } from './script.ts';
+import { compareAndSetScript, incrementScript, leaseScript, setManyScript } from './script.ts';
+
+/** The most keys of one command. */
+const MAX_KEYS = 500;
 
 const ttl = (options?: Expiry): number => {
   const ms = options?.ttlMs;
@@ -29,6 +32,19 @@ export const createStore = (opened: () => Opened, keys: Keys): Store => ({
       ms > 0 ? client.set(keys.store(key), value, 'PX', ms, 'NX') : client.set(keys.store(key), value, 'NX'),
     );
     return reply === 'OK';
+  },
+  async setMany(entries, { ifAbsent = false, ...expiry } = {}) {
+    const ms = ttl(expiry);
+    const send = async (part: typeof entries): Promise<boolean[]> => {
+      const names = part.map(([key]) => keys.store(key));
+      const args = [ms, ifAbsent ? 1 : 0, ...part.map(([, value]) => value)];
+      const digits = await opened().commands.run((client) => setManyScript.run(client, names, args));
+      return Array.from(String(digits), (digit) => digit === '1');
+    };
+    if (entries.length <= MAX_KEYS) return entries.length > 0 ? send(entries) : [];
+    const parts: Promise<boolean[]>[] = [];
+    for (let i = 0; i < entries.length; i += MAX_KEYS) parts.push(send(entries.slice(i, i + MAX_KEYS)));
+    return (await Promise.all(parts)).flat();
   },
   async compareAndSet(key, expected, value, options) {
     const args = [expected === undefined ? '0' : '1', expected ?? '', value, ttl(options)];

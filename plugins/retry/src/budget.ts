@@ -27,7 +27,8 @@ export const checkBudget = ({ ratio = 0.2, minPerSecond = 10 }: BudgetOptions): 
 export const createBudget = (
   { ratio, minPerSecond }: Required<BudgetOptions>,
   onOver: (detail: { readonly deliveries: number; readonly retries: number }) => void,
-  clock: () => number = Date.now,
+  // Not the time of day, which may be set back.
+  clock: () => number = () => performance.now(),
 ): Budget => {
   const tally = new Tally(SECONDS * 1000);
   let over = false;

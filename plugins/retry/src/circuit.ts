@@ -16,15 +16,19 @@ export interface CircuitOptions {
 
 type State = 'closed' | 'open' | 'half-open';
 type AnyHandler = ReturnType<WrapHandler>;
+/** What a call says of that which the handler depends on; `undefined`: nothing. */
+export type Evidence = 'works' | 'fails' | undefined;
 
 interface Held {
-  readonly proceed: (probe: boolean) => void;
+  readonly proceed: () => void;
   readonly refuse: (reason: unknown) => void;
 }
 
 /** Pauses what goes through it while it fails. */
 export interface Circuit {
   readonly wrap: (handler: AnyHandler) => AnyHandler;
+  /** Why it is not closed, in words. */
+  readonly problem: () => string | undefined;
   /** Lets go of what is held, and of its timer. Nothing is held any more. */
   readonly stop: () => void;
 }
@@ -34,6 +38,8 @@ const stopped = (): EventsError =>
     retryAfterMs: 100,
     uncounted: true,
   });
+
+const iso = (time: number): string => new Date(time).toISOString();
 
 export const checkCircuit = (options: CircuitOptions): Required<CircuitOptions> => {
   const { failureRate = 0.5, minimumCalls = 10, windowMs = 10_000, halfOpenAfterMs = 5000 } = options;
@@ -45,25 +51,45 @@ export const checkCircuit = (options: CircuitOptions): Required<CircuitOptions> 
   };
 };
 
-/**
- * Holds deliveries while it is open, in order. `counts` tells which failures speak against what the handler depends on; `told`
- * hears of each change.
- */
+/** Holds deliveries while it is open, in order. `weigh` tells what a failure means; `told` hears of each change. */
 export const createCircuit = (
   { failureRate, minimumCalls, windowMs, halfOpenAfterMs }: Required<CircuitOptions>,
-  counts: (reason: unknown) => boolean,
+  weigh: (delivery: Delivery, reason: unknown) => Evidence,
   told: (state: State) => void,
 ): Circuit => {
   const tally = new Tally(windowMs);
   const held = new Set<Held>();
   let state: State = 'closed';
+  /** Counts the changes of state: what began before the last one says nothing of now. */
+  let epoch = 0;
+  /** Half-open: whether the event that goes by as the probe is already on its way. */
   let probing = false;
   let isStopped = false;
   let timer: NodeJS.Timeout | undefined;
+  /** Why it is not closed, and since when, ms since the epoch. */
+  let cause = '';
+  let since = 0;
+  let changedAt = 0;
 
   const become = (next: State): void => {
     state = next;
+    epoch++;
+    probing = false;
+    changedAt = Date.now();
+    clearTimeout(timer);
     told(next);
+  };
+
+  const proceed = (): void => {
+    const [first] = held;
+    first?.proceed();
+  };
+
+  const probe = (): void => {
+    probing = false;
+    // One that gives no answer does not hold the others for ever: then the next one goes by it.
+    timer = setTimeout(probe, halfOpenAfterMs);
+    proceed();
   };
 
   const open = (): void => {
@@ -71,65 +97,88 @@ export const createCircuit = (
     become('open');
     timer = setTimeout(() => {
       become('half-open');
-      for (const first of held) {
-        first.proceed(true);
-        break;
-      }
+      probe();
     }, halfOpenAfterMs);
   };
 
   const close = (): void => {
     tally.clear();
     become('closed');
-    for (const each of [...held]) each.proceed(false);
-  };
-
-  const record = (failed: boolean, probe: boolean): void => {
-    if (probe) {
-      probing = false;
-      if (failed) open();
-      else close();
-    } else if (state === 'closed') {
-      const now = Date.now();
-      tally.add(1, failed ? 1 : 0, now);
-      if (!failed) return;
-      const [calls, failures] = tally.sums(now);
-      if (calls >= minimumCalls && failures / calls >= failureRate) open();
+    // What arrives meanwhile is held too, behind these; and those that go first may open it again.
+    for (const each of held) {
+      if (state !== 'closed') return;
+      each.proceed();
     }
   };
 
-  const call = (handler: AnyHandler, given: Parameters<AnyHandler>, probe: boolean): unknown => {
+  const judgeProbe = (evidence: Evidence): void => {
+    if (evidence === 'works') close();
+    else if (evidence === 'fails') open();
+    else {
+      probing = false;
+      const now = epoch;
+      // Later: a thousand that are held and say nothing are no recursion.
+      queueMicrotask(() => {
+        if (now === epoch && !probing && !isStopped) proceed();
+      });
+    }
+  };
+
+  const count = (evidence: 'works' | 'fails'): void => {
+    const now = performance.now();
+    tally.add(1, evidence === 'fails' ? 1 : 0, now);
+    if (evidence === 'works') return;
+    const [calls, failures] = tally.sums(now);
+    if (calls < minimumCalls || failures / calls < failureRate) return;
+    since = Date.now();
+    cause = `${failures} of ${calls} calls failed (${Math.round((100 * failures) / calls)} %) within ${windowMs} ms`;
+    open();
+  };
+
+  const record = (begun: number, evidence: Evidence): void => {
+    if (begun !== epoch || isStopped) return;
+    if (state === 'half-open') judgeProbe(evidence);
+    else if (evidence) count(evidence);
+  };
+
+  const call = (handler: AnyHandler, ...given: Parameters<AnyHandler>): unknown => {
+    const begun = epoch;
+    probing = state === 'half-open';
     const failed = (thrown: unknown): never => {
-      record(counts(asReason(thrown)), probe);
+      record(begun, weigh(given[1], asReason(thrown)));
       throw thrown;
     };
+    const worked = (value: unknown): unknown => {
+      record(begun, 'works');
+      return value;
+    };
     let result: unknown;
+    let later: Promise<unknown> | undefined;
     try {
       result = handler(...given);
+      // A promise of its own kind may throw, or call back twice: what comes of it is what `await` makes of it.
+      if (isThenable(result)) later = Promise.resolve(result);
     } catch (thrown) {
       return failed(thrown);
     }
-    if (isThenable(result))
-      return Promise.resolve(result).then((value) => {
-        record(false, probe);
-        return value;
-      }, failed);
-    record(false, probe);
-    return result;
+    return later ? later.then(worked, failed) : worked(result);
   };
 
-  /** Resolves when its turn has come, with whether it is the probe; rejects when it may not begin any more. */
-  const hold = ({ signal }: Delivery): Promise<boolean> =>
+  /** Calls `begin` when its turn has come; rejects when it may not begin any more. */
+  const hold = ({ signal }: Delivery, begin: () => unknown): Promise<unknown> =>
     new Promise((resolve, reject) => {
       const leave = (): void => {
         held.delete(entry);
         signal.removeEventListener('abort', abort);
       };
       const entry: Held = {
-        proceed(probe) {
+        proceed() {
           leave();
-          if (probe) probing = true;
-          resolve(probe);
+          try {
+            resolve(begin());
+          } catch (thrown) {
+            reject(thrown);
+          }
         },
         refuse(reason) {
           leave();
@@ -144,13 +193,20 @@ export const createCircuit = (
 
   return {
     wrap: (handler) => (event, delivery) => {
-      if (state === 'closed') return call(handler, [event, delivery], false);
+      if (state === 'closed' && !held.size) return call(handler, event, delivery);
       if (isStopped) throw stopped();
-      if (state === 'half-open' && !probing) {
-        probing = true;
-        return call(handler, [event, delivery], true);
-      }
-      return hold(delivery).then((probe) => call(handler, [event, delivery], probe));
+      if (state === 'half-open' && !probing) return call(handler, event, delivery);
+      return hold(delivery, () => call(handler, event, delivery));
+    },
+    problem() {
+      if (state === 'closed') return undefined;
+      const next =
+        state === 'open'
+          ? `it is probed at ${iso(changedAt + halfOpenAfterMs)}`
+          : probing
+            ? 'a probe is on its way'
+            : 'the next event is its probe';
+      return `is ${state}, not closed since ${iso(since)}: ${cause}; ${next}`;
     },
     stop() {
       isStopped = true;

@@ -2,7 +2,6 @@ import {
   asReason,
   type Delivery,
   EventsError,
-  isEventsError,
   type Middleware,
   originOf,
   type Path,
@@ -10,29 +9,27 @@ import {
 } from '@logistically/events-kernel';
 import { delayOf } from './backoff.ts';
 import type { Budget } from './budget.ts';
-import type { Circuit } from './circuit.ts';
-import { isNonRetryable, isPermanent, type Policy, policyOf, type SubscriptionPolicy } from './policy.ts';
+import type { Circuit, CircuitOptions, Evidence } from './circuit.ts';
+import { isNonRetryable, type Policy, policyOf, type SubscriptionPolicy } from './policy.ts';
+import { isInterrupted, isPermanent, isUncounted, ownDelayOf } from './reason.ts';
 import { policiesBehind, supervise } from './supervision.ts';
+
+type Weigh = (delivery: Delivery, reason: unknown) => Evidence;
 
 /** What the consume side works with. */
 interface ConsumeParts {
   readonly policy: Policy;
   /** By pattern or by group. */
   readonly subscriptions: ReadonlyMap<string, SubscriptionPolicy>;
-  /** Of all subscriptions: how long a handler may take. */
+  /** Of all subscriptions: how long a handler may take, and their circuits. */
   readonly own: SubscriptionPolicy;
   readonly budget: Budget | undefined;
-  readonly circuitOf: (pattern: string, group: string, policy: SubscriptionPolicy) => Circuit | undefined;
+  readonly circuitOf: (
+    place: { readonly pattern: string; readonly group: string },
+    options: CircuitOptions,
+    weigh: Weigh,
+  ) => Circuit;
 }
-
-/** Whether it did not fail of itself: the service stops, and the signal of the delivery has told the handler so. */
-const isInterrupted = ({ signal }: Delivery): boolean =>
-  signal.aborted && isEventsError(signal.reason) && signal.reason.code === 'EVENTS_ABORTED';
-
-/** Whether no handler was called: a circuit was open, somebody else is at work on the same event. */
-const isHeldBack = (reason: unknown): boolean => isEventsError(reason) && reason.uncounted;
-
-const ownDelayOf = (reason: unknown): number | undefined => (isEventsError(reason) ? reason.retryAfterMs : undefined);
 
 const scheduled = (retryAfterMs: number, attempt: number, maxAttempts: number, cause: unknown): EventsError =>
   new EventsError(
@@ -41,17 +38,24 @@ const scheduled = (retryAfterMs: number, attempt: number, maxAttempts: number, c
     { retryAfterMs, cause },
   );
 
+const interrupted = (attempt: number, maxAttempts: number, cause: unknown): EventsError =>
+  new EventsError(
+    'EVENTS_RETRY_SCHEDULED',
+    `Attempt ${attempt} of ${maxAttempts} was ended by the stop of its service and does not count: see \`cause\`.`,
+    { retryAfterMs: 0, uncounted: true, cause },
+  );
+
 /** What a delivery is settled with that has failed of `reason`. */
 const verdictOn = (delivery: Delivery, reason: unknown, policy: Policy, budget?: Budget): unknown => {
   const { maxAttempts, maxDelayMs } = policy;
   const { attempt } = delivery;
-  if (isPermanent(reason) || isHeldBack(reason)) return reason;
+  if (isPermanent(reason) || isUncounted(reason)) return reason;
+  if (isInterrupted(delivery)) return interrupted(attempt, maxAttempts, reason);
   if (isNonRetryable(policy, reason))
     return new EventsError('EVENTS_RETRY_NOT_RETRYABLE', 'It failed as no further attempt can mend: see `cause`.', {
       permanent: true,
       cause: reason,
     });
-  if (isInterrupted(delivery)) return scheduled(0, attempt, maxAttempts, reason);
   if (attempt >= maxAttempts)
     return new EventsError('EVENTS_RETRY_EXHAUSTED', `All ${maxAttempts} attempts failed: see \`cause\`.`, {
       permanent: true,
@@ -73,12 +77,12 @@ export const consumePart = ({
   budget,
   circuitOf,
 }: ConsumeParts): NonNullable<Middleware['consume']> => {
-  const policyFor = (delivery: Delivery, reason: unknown): Policy => {
-    const behind = policiesBehind(delivery, reason);
-    if (behind) return behind.reduceRight((outer, inner) => policyOf(inner, outer), policy);
-    const ofGroup = subscriptions.get(delivery.group);
-    return ofGroup ? policyOf(ofGroup, policy) : policy;
-  };
+  /** Of the handler that failed with it; where none did, as when it could not be decoded, `otherwise`. */
+  const policyFor = (delivery: Delivery, reason: unknown, otherwise: SubscriptionPolicy | undefined): Policy =>
+    (policiesBehind(delivery, reason) ?? (otherwise ? [otherwise] : [])).reduceRight(
+      (outer, inner) => policyOf(inner, outer),
+      policy,
+    );
 
   const layer =
     (next: Path<Delivery>): Path<Delivery> =>
@@ -91,7 +95,10 @@ export const consumePart = ({
         if (thrownOut?.has(originOf(delivery))) return;
         settled?.push(originOf(delivery));
         if (reason === undefined) settle(delivery);
-        else settle(delivery, verdictOn(delivery, reason, policyFor(delivery, reason), budget));
+        else {
+          const failed = policyFor(delivery, reason, subscriptions.get(delivery.group));
+          settle(delivery, verdictOn(delivery, reason, failed, budget));
+        }
       };
       try {
         next(batch, settleOne);
@@ -107,11 +114,19 @@ export const consumePart = ({
   return {
     stage: 'retry',
     layer,
-    handler(handler, { pattern, group }) {
-      const override = subscriptions.get(pattern) ?? subscriptions.get(group);
+    handler(handler, place) {
+      const override = subscriptions.get(place.pattern) ?? subscriptions.get(place.group);
       const supervised =
         override || own.timeoutMs !== undefined ? supervise(handler, { ...timeoutOf(own), ...override }) : handler;
-      return circuitOf(pattern, group, override ?? own)?.wrap(supervised) ?? supervised;
+      const circuit = override?.circuit ?? own.circuit;
+      if (!circuit) return supervised;
+      /** A failure that no attempt can mend lies in the event, not in what the handler depends on. */
+      const weigh: Weigh = (delivery, reason) => {
+        if (isUncounted(reason) || isInterrupted(delivery)) return undefined;
+        if (isPermanent(reason)) return 'works';
+        return isNonRetryable(policyFor(delivery, reason, override), reason) ? 'works' : 'fails';
+      };
+      return circuitOf(place, circuit, weigh).wrap(supervised);
     },
   };
 };

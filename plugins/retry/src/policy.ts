@@ -1,4 +1,3 @@
-import { isEventsError } from '@logistically/events-kernel';
 import { type Backoff, type BackoffOptions, backoffOf } from './backoff.ts';
 import { checkNumber, refuse } from './check.ts';
 import type { CircuitOptions } from './circuit.ts';
@@ -41,20 +40,23 @@ const CONSUME_DEFAULTS: Policy = {
 /** `options` over `defaults`; throws `EVENTS_CONFIG` for what is none. */
 export const policyOf = (options: RetryPolicy, defaults: Policy = CONSUME_DEFAULTS): Policy => {
   const { nonRetryable = defaults.nonRetryable, timeoutMs = defaults.timeoutMs } = options;
-  const listed = Array.isArray(nonRetryable) && nonRetryable.every((each) => typeof each === 'function');
+  // `instanceof` throws for an arrow function.
+  const listed = Array.isArray(nonRetryable) && nonRetryable.every((each) => typeof each?.prototype === 'object');
   if (!listed && typeof nonRetryable !== 'function')
     refuse('`nonRetryable` must be an array of error classes, or a function.');
   if (timeoutMs !== undefined) checkNumber('timeoutMs', timeoutMs, { min: 1 });
   return { ...backoffOf(options, defaults), nonRetryable, timeoutMs };
 };
 
-export const isPermanent = (reason: unknown): boolean => isEventsError(reason) && reason.permanent;
-
-/** Whether the policy says that no further attempt can mend it. A function that throws says nothing: it is tried again. */
+/**
+ * Whether the policy says that no further attempt can mend it. A function that throws, or that says anything but `true`, says
+ * nothing: it is tried again.
+ */
 export const isNonRetryable = ({ nonRetryable }: Policy, reason: unknown): boolean => {
-  if (typeof nonRetryable !== 'function') return nonRetryable.some((each) => reason instanceof each);
   try {
-    return nonRetryable(reason);
+    return typeof nonRetryable === 'function'
+      ? nonRetryable(reason) === true
+      : nonRetryable.some((each) => reason instanceof each);
   } catch {
     return false;
   }

@@ -1,14 +1,7 @@
-import {
-  asReason,
-  isEventsError,
-  type Layer,
-  type OutgoingEvent,
-  type Path,
-  type Settle,
-} from '@logistically/events-kernel';
+import { asReason, type Layer, type OutgoingEvent, type Path, type Settle } from '@logistically/events-kernel';
 import { type Backoff, type BackoffOptions, backoffOf, delayOf } from './backoff.ts';
 import { refuse } from './check.ts';
-import { isPermanent } from './policy.ts';
+import { isPermanent, ownDelayOf } from './reason.ts';
 import { WaitingRoom } from './waiting-room.ts';
 
 /** How an event is sent again that was not published. */
@@ -49,7 +42,7 @@ export const createPublishing = (options: PublishRetryOptions): Publishing => {
 
   const isWorthIt = (reason: unknown): boolean => {
     try {
-      return isRetryable(reason);
+      return isRetryable(reason) === true;
     } catch {
       return false;
     }
@@ -77,10 +70,11 @@ export const createPublishing = (options: PublishRetryOptions): Publishing => {
       const attempt = attemptOf(event);
       if (reason === undefined) settle(event)(event);
       else if (stopping || attempt >= backoff.maxAttempts || !isWorthIt(reason)) settle(event)(event, reason);
-      else {
-        const ownMs = isEventsError(reason) ? reason.retryAfterMs : undefined;
-        room.add({ event, settle: settle(event), attempt: attempt + 1 }, ownMs ?? delayOf(backoff, attempt));
-      }
+      else
+        room.add(
+          { event, settle: settle(event), attempt: attempt + 1 },
+          ownDelayOf(reason) ?? delayOf(backoff, attempt),
+        );
     };
     try {
       path(batch, settleOne);

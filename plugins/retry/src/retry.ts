@@ -1,9 +1,10 @@
 import type { Feature } from '@logistically/events-kernel';
 import { type BudgetOptions, checkBudget, createBudget } from './budget.ts';
 import { refuse } from './check.ts';
-import { type Circuit, checkCircuit, createCircuit } from './circuit.ts';
+import { checkCircuit, createCircuit } from './circuit.ts';
+import { Circuits } from './circuits.ts';
 import { consumePart } from './consuming.ts';
-import { isNonRetryable, isPermanent, policyOf, type SubscriptionPolicy } from './policy.ts';
+import { policyOf, type SubscriptionPolicy } from './policy.ts';
 import { createPublishing, type PublishRetryOptions } from './publishing.ts';
 
 /** Of the consume side, and under `publish` of the other. */
@@ -36,33 +37,31 @@ export const createRetry = (options: RetryOptions = {}): Feature => {
   return {
     kind: 'feature',
     name: 'retry',
-    setup({ emit, on, use }) {
+    setup({ emit, on, onHealth, use }) {
       const notice = (what: string, detail: object): void => emit('notice', { plugin: 'retry', what, detail });
       const budget = allowance ? createBudget(allowance, (detail) => notice('over budget', detail)) : undefined;
-      const circuits = new Map<string, Circuit>();
-
-      const circuitOf = (pattern: string, group: string, each: SubscriptionPolicy): Circuit | undefined => {
-        const options = each.circuit ?? own.circuit;
-        if (!options) return undefined;
-        const key = `${pattern} ${group}`;
-        const rules = policyOf(each, policy);
-        const counts = (reason: unknown): boolean => !isPermanent(reason) && !isNonRetryable(rules, reason);
-        const circuit =
-          circuits.get(key) ??
-          createCircuit(checkCircuit(options), counts, (state) => notice(`circuit ${state}`, { pattern, group }));
-        circuits.set(key, circuit);
-        return circuit;
-      };
+      const circuits = new Circuits();
 
       use({
         kind: 'middleware',
         name: 'retry',
         ...(publishing && { publish: { stage: 'retry', layer: publishing.layer } }),
-        consume: consumePart({ policy, subscriptions, own, budget, circuitOf }),
+        consume: consumePart({
+          policy,
+          subscriptions,
+          own,
+          budget,
+          circuitOf: (place, circuit, weigh) =>
+            circuits.at(place, () =>
+              createCircuit(checkCircuit(circuit), weigh, (state) => notice(`circuit ${state}`, { ...place })),
+            ),
+        }),
       });
+      on('subscribed', (place) => circuits.count(place, 1));
+      on('unsubscribed', (place) => circuits.count(place, -1));
+      onHealth(() => circuits.problems());
       on('stopping', () => {
-        for (const circuit of circuits.values()) circuit.stop();
-        circuits.clear();
+        circuits.stop();
         publishing?.stop();
       });
       return {};

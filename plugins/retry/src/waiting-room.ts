@@ -13,8 +13,8 @@ export class WaitingRoom<T> {
 
   /** Releases `entry` not before `delayMs`, and at most 10 ms later. */
   add(entry: T, delayMs: number): void {
-    const now = Date.now();
-    const at = Math.ceil((now + delayMs) / GRID_MS);
+    // Not the time of day, which may be set back.
+    const at = Math.ceil((performance.now() + delayMs) / GRID_MS);
     const found = this.#due.get(at);
     if (found) found.entries.push(entry);
     else this.#due.set(at, { entries: [entry], timer: this.#timer(at) });
@@ -30,13 +30,13 @@ export class WaitingRoom<T> {
   }
 
   #timer(at: number): NodeJS.Timeout {
-    return setTimeout(() => this.#open(at), Math.min(at * GRID_MS - Date.now(), LONGEST_TIMER_MS));
+    return setTimeout(() => this.#open(at), Math.min(at * GRID_MS - performance.now(), LONGEST_TIMER_MS));
   }
 
   #open(at: number): void {
     const entries = this.#due.get(at)?.entries ?? [];
     // A timer may fire early: by its own limit, or by a millisecond.
-    if (Date.now() < at * GRID_MS) {
+    if (performance.now() < at * GRID_MS) {
       this.#due.set(at, { entries, timer: this.#timer(at) });
       return;
     }

@@ -27,6 +27,7 @@ const tick = (): void => {
 export const watch = (ms: number, onLate: () => void): (() => boolean) => {
   const entry = { deadline: performance.now() + ms, onLate };
   watched.add(entry);
-  ticker ??= setInterval(tick, TICK_MS);
+  // What hangs does not keep a process alive that has stopped.
+  ticker ??= setInterval(tick, TICK_MS).unref();
   return () => watched.delete(entry);
 };

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { RetryOptions } from '../src/index.ts';
+import { type RetryOptions, withRetry } from '../src/index.ts';
 import { kernelWith, noticesOf, reasonsOf, until } from './scene.ts';
 
 const circuit = { minimumCalls: 3, windowMs: 60_000, halfOpenAfterMs: 40 };
@@ -33,18 +33,27 @@ test('opens, holds what arrives, lets one through, and then all', async () => {
   expect(notices[0]?.detail).toEqual({ pattern: 'a.*', group: 'shop' });
 });
 
-test('a failure that no attempt can mend does not speak against what the handler depends on', async () => {
-  const kernel = kernelWith({ ...OPTIONS, nonRetryable: [RangeError] });
-  const notices = noticesOf(kernel);
-  const reasons = reasonsOf(kernel);
-  await kernel.subscribe('a.*', () => {
-    throw new RangeError('bad event');
-  });
-  await kernel.start();
-  await kernel.publishBatch([1, 2, 3, 4, 5].map((body) => ({ type: 'a.b', body })));
-  await until(() => reasons.length >= 5, 'all fail');
-  expect(notices).toEqual([]);
-});
+test.each([
+  ['of the kernel', { nonRetryable: [RangeError] }, {}],
+  ['of the handler', {}, { nonRetryable: [RangeError] }],
+])(
+  'a failure that no attempt can mend, by the policy %s, does not speak against what it depends on',
+  async (_, all, own) => {
+    const kernel = kernelWith({ ...OPTIONS, ...all });
+    const notices = noticesOf(kernel);
+    const reasons = reasonsOf(kernel);
+    await kernel.subscribe(
+      'a.*',
+      withRetry(() => {
+        throw new RangeError('bad event');
+      }, own),
+    );
+    await kernel.start();
+    await kernel.publishBatch([1, 2, 3, 4, 5].map((body) => ({ type: 'a.b', body })));
+    await until(() => reasons.length >= 5, 'all fail');
+    expect(notices).toEqual([]);
+  },
+);
 
 test('what it holds is let go of at stop, without a handler and without being given up', async () => {
   const kernel = kernelWith({

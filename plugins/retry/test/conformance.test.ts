@@ -15,7 +15,7 @@ const everything: RetryOptions = {
   circuit: { minimumCalls: 1_000_000 },
 };
 
-const server = await redis();
+const server = await redis({ exclusive: true, appendonly: true });
 afterAll(() => server.stop());
 
 describe('laws', () => {
@@ -35,7 +35,15 @@ describe('redis-streams through retry', () => {
   const leaseMs = 2000;
   certify(() => redisStreams({ url: server.url, prefix, leaseMs, claimIntervalMs: 100, timeoutMs: 2000 }), {
     leaseMs,
-    timeoutMs: 10_000,
+    timeoutMs: 20_000,
     through: () => [retry({ ...everything, baseDelayMs: 10 })],
+    restart: () => server.restart(),
+    freeze: async () => {
+      await server.freeze();
+      return () => server.thaw();
+    },
+    wipe: async () => {
+      await server.cli('FLUSHALL');
+    },
   });
 });

@@ -44,6 +44,7 @@ describe('a delivery that fails', () => {
   test.each([
     ['class', [RangeError]],
     ['function', (reason: unknown) => reason instanceof RangeError],
+    ['class of many', [TypeError, RangeError]],
   ])('of a non-retryable %s is given up at once', async (_, nonRetryable) => {
     const kernel = kernelWith({ ...FAST, nonRetryable });
     const reasons = reasonsOf(kernel);
@@ -68,6 +69,41 @@ describe('a delivery that fails', () => {
     expect(reasons[0]?.retryAfterMs).toBe(123_456);
   });
 
+  test.each([Number.NaN, Number.POSITIVE_INFINITY, -5, 'soon'])(
+    'with %s as its time is due at a time',
+    async (given) => {
+      const kernel = kernelWith({ ...FAST, jitter: 'none', baseDelayMs: 4, maxAttempts: 2 });
+      const reasons = reasonsOf(kernel);
+      await kernel.subscribe('a.*', () => {
+        throw new EventsError('EVENTS_TEST', 'later', { retryAfterMs: given as number });
+      });
+      await kernel.start();
+      await kernel.publish('a.b', 1);
+      await until(() => reasons.some(({ permanent }) => permanent), 'it is given up');
+      expect(reasons[0]).toMatchObject({ code: 'EVENTS_RETRY_SCHEDULED', retryAfterMs: given === -5 ? 0 : 4 });
+    },
+  );
+
+  test('of a promise of its own kind, which calls back twice, is settled once', async () => {
+    const kernel = kernelWith({ ...FAST, timeoutMs: 60_000, maxAttempts: 1, circuit: {} });
+    const reasons = reasonsOf(kernel);
+    let twice = 0;
+    kernel.on('settledTwice', () => twice++);
+    await kernel.subscribe('a.*', () => ({
+      // biome-ignore lint/suspicious/noThenProperty: that is what is tested.
+      then(resolve: () => void, reject: (reason: unknown) => void) {
+        reject(new Error('no'));
+        reject(new Error('no, again'));
+        resolve();
+      },
+    }));
+    await kernel.start();
+    await kernel.publish('a.b', 1);
+    await until(() => reasons.length > 0, 'it fails');
+    expect(reasons[0]).toMatchObject({ code: 'EVENTS_RETRY_EXHAUSTED', cause: { message: 'no' } });
+    expect(twice).toBe(0);
+  });
+
   test('in a layer below that throws counts its attempts, too', async () => {
     const kernel = kernelWith({ ...FAST, maxAttempts: 2 }).use({
       kind: 'middleware',
@@ -87,8 +123,21 @@ describe('a delivery that fails', () => {
     expect(codes(reasons.slice(0, 2))).toEqual(['EVENTS_RETRY_SCHEDULED', 'EVENTS_RETRY_EXHAUSTED']);
   });
 
-  test('because the service stops has not used up its last attempt', async () => {
-    const kernel = kernelWith({ ...FAST, maxAttempts: 1 });
+  test.each([
+    ['throws', () => JSON.parse('no')],
+    ['gives a promise', async () => true],
+  ])('is tried again when nonRetryable %s', async (_, nonRetryable) => {
+    const kernel = kernelWith({ ...FAST, nonRetryable: nonRetryable as () => boolean });
+    const reasons = reasonsOf(kernel);
+    await kernel.subscribe('a.*', () => Promise.reject(new Error('no')));
+    await kernel.start();
+    await kernel.publish('a.b', 1);
+    await until(() => reasons.length > 0, 'it fails');
+    expect(codes(reasons)[0]).toBe('EVENTS_RETRY_SCHEDULED');
+  });
+
+  test('because the service stops has not used up its last attempt, whatever it fails with', async () => {
+    const kernel = kernelWith({ ...FAST, maxAttempts: 1, nonRetryable: () => true });
     const reasons = reasonsOf(kernel);
     let started = false;
     await kernel.subscribe('a.*', (_, { signal }) => {
@@ -102,6 +151,7 @@ describe('a delivery that fails', () => {
     await until(() => started, 'the handler');
     await kernel.stop(200);
     expect(codes(reasons)).toEqual(['EVENTS_RETRY_SCHEDULED']);
+    expect(reasons[0]).toMatchObject({ uncounted: true, permanent: false, retryAfterMs: 0 });
   });
 });
 
@@ -197,6 +247,8 @@ test.each([
   { maxAttempts: 3, maxRetries: 3 },
   { timeoutMs: 0 },
   { nonRetryable: 'RangeError' },
+  { nonRetryable: [() => true] },
+  { nonRetryable: [null] },
   { budget: { ratio: 2 } },
   { circuit: { failureRate: 0 } },
   { subscriptions: { 'a.*': { circuit: { minimumCalls: 0 } } } },

@@ -92,6 +92,51 @@ test.each([
   expect(calls).toBe(1);
 });
 
+test.each([Number.NaN, Number.POSITIVE_INFINITY, -1])('a time to wait of %s is none', async (retryAfterMs) => {
+  let calls = 0;
+  const kernel = kernelWith(
+    FAST,
+    transportOf((_, settle) =>
+      settle(++calls < 3 ? new EventsError('EVENTS_TEST', 'later', { retryAfterMs }) : undefined),
+    ),
+  );
+  await kernel.start();
+  await kernel.publish('a.b', 1);
+  expect(calls).toBe(3);
+});
+
+test('what settles twice is heard once: the first time counts', async () => {
+  let calls = 0;
+  const kernel = kernelWith(
+    FAST,
+    transportOf((_, settle) => {
+      calls++;
+      settle(calls === 1 ? new Error('down') : undefined);
+      settle(new Error('down, again'));
+      settle();
+    }),
+  );
+  await kernel.start();
+  await kernel.publish('a.b', 1);
+  expect(calls).toBe(2);
+  expect(kernel.stats()).toMatchObject({ published: 1, publishFailed: 0, publishing: 0 });
+});
+
+test('twenty thousand that fail together are sent again together', async () => {
+  const batches: number[] = [];
+  const COUNT = 20_000;
+  let left = COUNT;
+  const kernel = kernelWith(
+    { publish: { baseDelayMs: 0 } },
+    transportOf((_, settle) => settle(left-- > 0 ? new Error('down') : undefined), batches),
+  );
+  await kernel.start();
+  await kernel.publishBatch(Array.from({ length: COUNT }, (_, body) => ({ type: 'a.b', body })));
+  expect(batches[0]).toBe(COUNT);
+  expect(batches.slice(1).reduce((sum, size) => sum + size)).toBe(COUNT);
+  expect(batches.length).toBeLessThan(1000);
+});
+
 test('a transport that throws has failed, too', async () => {
   let calls = 0;
   const kernel = kernelWith(

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
+  type Awaitable,
   createKernel,
   type EventBus,
   type EventsError,
@@ -11,7 +12,7 @@ import { memory } from '@logistically/events-memory';
 import { onTestFinished } from 'vitest';
 import { type RetryOptions, retry } from '../src/index.ts';
 
-const quiet = { debug() {}, info() {}, warn() {}, error() {} };
+export const quiet = { debug() {}, info() {}, warn() {}, error() {} };
 
 /** A kernel with retry, not started, stopped when the test ends. */
 export const kernelWith = (options: RetryOptions, transport: Transport = memory({ redeliverMs: 5 })): Kernel => {
@@ -38,10 +39,10 @@ export const noticesOf = (kernel: EventBus): LifecycleEvents['notice'][] => {
 };
 
 /** Waits for a fact; the deadline only bounds a failure. */
-export const until = async (fact: () => boolean, what: string): Promise<void> => {
-  const deadline = Date.now() + 5000;
-  while (!fact()) {
-    if (Date.now() > deadline) throw new Error(`Not within 5 s: ${what}`);
+export const until = async (fact: () => Awaitable<boolean>, what: string, deadlineMs = 10_000): Promise<void> => {
+  const deadline = Date.now() + deadlineMs;
+  while (!(await fact())) {
+    if (Date.now() > deadline) throw new Error(`Not within ${deadlineMs} ms: ${what}`);
     await sleep(2);
   }
 };
