@@ -1,4 +1,4 @@
-import { EventsError } from './error.ts';
+import { EventsError, isEventsError } from './error.ts';
 
 export type Awaitable<T> = T | PromiseLike<T>;
 
@@ -11,9 +11,23 @@ export type Path<E> = (batch: readonly E[], settle: Settle<E>) => void;
 /** Wraps a path. Called once, when the kernel starts; the path that it returns runs for every batch. */
 export type Layer<E> = (next: Path<E>) => Path<E>;
 
-/** A reason that is never `undefined`, which would mean done: `throw undefined` is a failure too. */
-export const asReason = (thrown: unknown): unknown =>
-  thrown ?? new EventsError('EVENTS_UNSETTLED', 'It failed without a reason: throw an Error.');
+/** What those who settle read of a reason. */
+const READ = ['code', 'permanent', 'retryAfterMs', 'uncounted', 'cause'];
+
+/**
+ * A reason that is never `undefined`, which would mean done (`throw undefined` is a failure too), and that can be read: whoever settles
+ * looks at it.
+ */
+export const asReason = (thrown: unknown): unknown => {
+  try {
+    for (const key of READ) Reflect.get(Object(thrown), key);
+    isEventsError(thrown);
+    if (thrown != null) return thrown;
+  } catch {
+    // Told below.
+  }
+  return new EventsError('EVENTS_UNSETTLED', 'It failed without a reason, or one that cannot be read: throw an Error.');
+};
 
 /** Whether a value is a promise, of whatever kind. */
 export const isThenable = (value: unknown): value is PromiseLike<unknown> =>

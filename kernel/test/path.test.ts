@@ -101,6 +101,14 @@ test('a handler that throws or rejects with nothing has failed all the same', as
     expect(reason).toMatchObject({ code: 'EVENTS_UNSETTLED' });
   }
   expect(asReason(0)).toBe(0);
+  const { proxy, revoke } = Proxy.revocable({}, {});
+  revoke();
+  const throwing = {
+    get cause() {
+      throw new Error('not to be read');
+    },
+  };
+  for (const hostile of [proxy, throwing]) expect(asReason(hostile)).toMatchObject({ code: 'EVENTS_UNSETTLED' });
 });
 
 test('compose puts the first layer outermost', () => {

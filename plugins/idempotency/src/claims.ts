@@ -5,6 +5,12 @@ const DONE = 'done';
 /** What a released key holds for the millisecond until it is gone: a store compares and sets, it does not compare and delete. */
 const FREE = 'free';
 
+/** Who meets a claim asks again after about as long as that is old, within these bounds. */
+const SHORTEST_WAIT_MS = 50;
+const LONGEST_WAIT_MS = 500;
+/** Between two tries to release what the store did not take. */
+const RELEASE_AGAIN_MS = 250;
+
 /** Who works under a claim, and is told when it is lost. */
 interface Holder {
   readonly signal: AbortSignal;
@@ -67,6 +73,8 @@ export class Claims {
   async take(claims: readonly Claim[]): Promise<readonly boolean[]> {
     const { store, leaseMs } = this.#options;
     const taken = await this.#setIfAbsent(store(), claims, leaseMs);
+    // The process stood still, and they may be somebody else's by now: each is looked at.
+    if (Date.now() - (claims[0]?.renewed ?? 0) >= leaseMs) return claims.map(() => false);
     for (const [index, claim] of claims.entries()) if (taken[index]) this.#hold(claim);
     return taken;
   }
@@ -78,10 +86,11 @@ export class Claims {
     if (held === DONE) return DONE;
     const free = held === undefined || held === FREE;
     // Its own value: the store was told and the answer went astray.
-    if (!free && held !== claim.value) return this.#restOf(held);
+    if (!free && held !== claim.value) return this.#waitFor(held);
     // It changed since it was read: what was free may be gone by now, or somebody else's.
     if (free && !(await store().compareAndSet(claim.key, held, claim.value, { ttlMs: leaseMs })))
       return this.takeFreed(claim);
+    claim.renewed = Date.now();
     this.#hold(claim);
     return undefined;
   }
@@ -99,13 +108,14 @@ export class Claims {
     queueMicrotask(() => void this.#tell());
   }
 
-  /** The work is not done: somebody else may take it up at once. Never rejects: what the store does not take lapses. */
+  /** The work is not done: somebody else may take it up at once. Never rejects: what the store does not take is tried again. */
   async release(claim: Claim): Promise<void> {
     this.#held.delete(claim);
     try {
-      await this.#options.store().compareAndSet(claim.key, claim.value, FREE, { ttlMs: 1 });
+      await this.#free(claim);
     } catch (reason) {
       this.#options.emit('error', { source: 'idempotency', reason });
+      this.#releaseLater(claim);
     }
   }
 
@@ -125,11 +135,22 @@ export class Claims {
     this.#held.clear();
   }
 
-  /** As its value says; a claim that outlived that is renewed by somebody who lives. */
-  #restOf(held: string): number {
-    const { leaseMs } = this.#options;
-    const rest = Number(held.split(' ')[1]) - Date.now();
-    return rest > 0 ? Math.min(rest, leaseMs) : leaseMs / 2;
+  /** Longer the older it is, as its value says, and no longer than it may last. One that outlived that is renewed by somebody who lives. */
+  #waitFor(held: string): number {
+    const restMs = Number(held.split(' ')[1]) - Date.now();
+    const ageMs = this.#options.leaseMs - restMs;
+    const waitMs = Math.min(Math.max(ageMs, SHORTEST_WAIT_MS), LONGEST_WAIT_MS);
+    return restMs > 0 ? Math.min(waitMs, restMs) : waitMs;
+  }
+
+  async #free({ key, value }: Claim): Promise<void> {
+    await this.#options.store().compareAndSet(key, value, FREE, { ttlMs: 1 });
+  }
+
+  /** Until it lapses by itself. */
+  #releaseLater(claim: Claim): void {
+    if (Date.now() - claim.renewed > this.#options.leaseMs) return;
+    setTimeout(() => this.#free(claim).catch(() => this.#releaseLater(claim)), RELEASE_AGAIN_MS).unref();
   }
 
   async #setIfAbsent(store: Store, claims: readonly Claim[], ttlMs: number): Promise<readonly boolean[]> {

@@ -13,11 +13,21 @@ interface GuardOptions<E> {
   readonly onWait: () => void;
 }
 
+/** When a store that did not answer is asked again. */
+const ASK_AGAIN_MS = 500;
+
 const busy = (retryAfterMs: number): EventsError =>
   new EventsError(
     'EVENTS_IDEMPOTENCY_BUSY',
     'Somebody else is at work on the same key: try again when that has ended.',
     { retryAfterMs, uncounted: true },
+  );
+
+const notAsked = (cause: unknown): EventsError =>
+  new EventsError(
+    'EVENTS_IDEMPOTENCY_STORE',
+    'The store did not tell whether this was done before, so nothing was done: see `cause`.',
+    { cause, retryAfterMs: ASK_AGAIN_MS, uncounted: true },
   );
 
 /** A layer that passes on what it could claim, a batch of claims at a time and in order, and settles what is done already. */
@@ -83,11 +93,11 @@ export const guard =
         const claimed = wanted.filter((_, index) => taken[index]);
         if (claimed.length < wanted.length)
           for (const [index, [event, claim]] of wanted.entries())
-            if (!taken[index]) meet(event, claim).catch((thrown) => settle(event, asReason(thrown)));
+            if (!taken[index]) meet(event, claim).catch((thrown) => settle(event, notAsked(thrown)));
         proceed(claimed);
       },
       (thrown) => {
-        for (const [event] of wanted) settle(event, asReason(thrown));
+        for (const [event] of wanted) settle(event, notAsked(thrown));
       },
     );
   };

@@ -62,7 +62,8 @@ const check = (holds: boolean, message: string): void => {
 
 /**
  * Handles an event once per group. Throws `EVENTS_CONFIG`. Settles with `EVENTS_IDEMPOTENCY_BUSY` (somebody else is at work),
- * `EVENTS_IDEMPOTENCY_KEY` (`by` made no key), or with what the store rejects with; aborts with `EVENTS_IDEMPOTENCY_LOST`.
+ * `EVENTS_IDEMPOTENCY_STORE` (the store did not tell) or `EVENTS_IDEMPOTENCY_KEY` (`by` made no key); aborts with
+ * `EVENTS_IDEMPOTENCY_LOST`.
  */
 export const idempotency = (options: IdempotencyOptions = {}): Feature<IdempotencyApi, IdempotencyNeeds> => {
   const { by = 'id', leaseMs = 30_000, ttlMs = DAY_MS, produce, transport } = options;

@@ -161,6 +161,26 @@ describe('a claim', () => {
     expect(other.notices).toMatchObject([{ what: 'lost' }]);
   });
 
+  test('keeps a duplicate waiting for about as long as it is old, not for the rest of its lease', async () => {
+    await using node = await startNode({ leaseMs: 60_000, by: () => 'one' });
+    const work = gate();
+    let calls = 0;
+    await node.kernel.subscribe(
+      'order.*',
+      () => {
+        calls++;
+        return work.opened;
+      },
+      { concurrency: 2 },
+    );
+    await node.kernel.publish('order.placed', 1);
+    await node.kernel.publish('order.placed', 2);
+    await until(() => node.kernel.idempotency.stats().waits > 1, 'the duplicate asks again');
+    work.open();
+    await until(() => node.kernel.idempotency.stats().duplicates === 1, 'it is dropped');
+    expect(calls).toBe(1);
+  });
+
   test('that was wiped out is taken again while its handler works', async () => {
     const broker = memory();
     const keys: string[] = [];
@@ -227,6 +247,25 @@ describe('a store that fails', () => {
     throw new EventsError('EVENTS_TEST_DOWN', 'The store is down.', { retryAfterMs: 5 });
   };
 
+  test('frees what failed as soon as it is back, not when the lease is over', async () => {
+    let refused = 0;
+    await using node = await startNode({
+      leaseMs: 60_000,
+      store: (store) => ({
+        compareAndSet: (...args) => (args[2] === 'free' && refused++ < 2 ? down() : store.compareAndSet(...args)),
+      }),
+    });
+    const attempts: number[] = [];
+    await node.kernel.subscribe('order.*', (_, { attempt }) => {
+      attempts.push(attempt);
+      if (attempt < 2) throw new EventsError('EVENTS_TEST', 'no', { retryAfterMs: 0 });
+    });
+    await node.kernel.publish('order.placed', 1);
+    await until(() => attempts.length === 2, 'it is handled again');
+    expect(attempts).toEqual([1, 2]);
+    expect(node.errors).toMatchObject([{ source: 'idempotency', reason: { code: 'EVENTS_TEST_DOWN' } }]);
+  });
+
   test('keeps events from being handled, until it is back', async () => {
     let broken = true;
     const failed: unknown[] = [];
@@ -240,7 +279,11 @@ describe('a store that fails', () => {
     await node.kernel.subscribe('order.*', ({ body }) => void handled.push(body));
     await node.kernel.publish('order.placed', 'patient');
     await until(() => failed.length > 2, 'it fails and comes back');
-    expect(failed[0]).toMatchObject({ code: 'EVENTS_TEST_DOWN' });
+    expect(failed[0]).toMatchObject({
+      code: 'EVENTS_IDEMPOTENCY_STORE',
+      uncounted: true,
+      cause: { code: 'EVENTS_TEST_DOWN' },
+    });
     expect(handled).toEqual([]);
     broken = false;
     await until(() => handled.length === 1, 'it is handled');

@@ -23,8 +23,8 @@ export const createDelay = (
         const { payload, topic, partition = 0 } = event;
         const member = `${fieldOf(payload)}:${nonce}${index}:${textOf(payload)}`;
         const set = keys.delayed(topic, checkPartition(partition));
-        await commands.run((client) => client.zadd(set, time, member));
         topics.touch(topic, Date.now());
+        await commands.run((client) => client.zadd(set, time, member));
         onScheduled(event, time);
       };
       add().then(

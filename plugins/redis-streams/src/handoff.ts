@@ -23,8 +23,8 @@ export const createHandoff = (opened: () => Opened, keys: Keys, transport: strin
         'EVENTS_REDIS_STREAMS_LEASE_LOST',
         `Only an unsettled delivery of ${transport} can be handed off.`,
       );
-    await origin.feed.handoff(origin, keys.stream(topic, delivery.partition), Object.entries(notes).flat());
     opened().topics.touch(topic, Date.now());
+    await origin.feed.handoff(origin, keys.stream(topic, delivery.partition), Object.entries(notes).flat());
   },
 
   async moveEntry({ topic: from, partition, cursor }, topic, notes, payload) {
@@ -36,9 +36,8 @@ export const createHandoff = (opened: () => Opened, keys: Keys, transport: strin
     const streams = [keys.stream(from, partition), keys.stream(topic, partition)];
     const replaced = payload === undefined ? ['', ''] : [fieldOf(payload), textOf(payload)];
     const args = [cursor, ...replaced, ...Object.entries(notes).flat()];
-    const moved = await commands.run((client) => moveEntryScript.run(client, streams, args));
     topics.touch(topic, Date.now());
-    return moved === 1;
+    return (await commands.run((client) => moveEntryScript.run(client, streams, args))) === 1;
   },
 
   async remove({ topic, partition, cursor }) {

@@ -98,8 +98,8 @@ class RedisStreams implements Transport<RedisStreamsCapabilities> {
       timeoutMs: this.#settings.timeoutMs,
       onUp: () => {
         host.emit('connected', { transport: this.name });
-        this.#open?.outbox.send();
         void this.#open?.topics.register();
+        this.#open?.outbox.send();
       },
       onDown: (reason) => host.emit('disconnected', { transport: this.name, reason }),
     });

@@ -20,7 +20,7 @@ export class Topics {
   readonly #registered = new Map<string, number>();
   readonly #listeners = new Map<(topic: string) => Promise<void>, Set<string>>();
   #unregistered = new Set<string>();
-  #scheduled = false;
+  #again: NodeJS.Timeout | undefined;
   #timer: NodeJS.Timeout | undefined;
   #looking = false;
   #count = -1;
@@ -30,17 +30,12 @@ export class Topics {
     this.#options = options;
   }
 
-  /** Notes that a topic is published to. */
+  /** Notes that a topic is about to be written to: on the same connection, so that no entry is there before its topic is known. */
   touch(topic: string, now: number): void {
     if (now - (this.#registered.get(topic) ?? 0) < REGISTERED_MS) return;
     this.#registered.set(topic, now);
     this.#unregistered.add(topic);
-    if (this.#scheduled) return;
-    this.#scheduled = true;
-    setImmediate(() => {
-      this.#scheduled = false;
-      void this.register();
-    });
+    void this.register();
   }
 
   async list(): Promise<string[]> {
@@ -66,14 +61,18 @@ export class Topics {
 
   /** Writes down what was touched. Called again when a connection is back. */
   async register(): Promise<void> {
+    const { commands } = this.#options;
     const topics = [...this.#unregistered];
-    if (topics.length === 0) return;
+    if (topics.length === 0 || !commands.up) return;
     this.#unregistered = new Set();
     try {
-      await this.#options.commands.run((client) => client.sadd(this.#options.key, ...topics));
+      await commands.run((client) => client.sadd(this.#options.key, ...topics));
     } catch {
       for (const topic of topics) this.#unregistered.add(topic);
-      if (!this.#options.commands.closed) setTimeout(() => void this.register(), REGISTERED_MS).unref();
+      this.#again ??= setTimeout(() => {
+        this.#again = undefined;
+        void this.register();
+      }, REGISTERED_MS).unref();
     }
   }
 
