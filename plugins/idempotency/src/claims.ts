@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { type Emit, EventsError, type Store } from '@logistically/events-kernel';
 
 const DONE = 'done';
@@ -51,7 +51,7 @@ interface ClaimsOptions {
 /** Claims on keys of a store. All that are held are renewed by one timer, which runs only while there are any. */
 export class Claims {
   readonly #options: ClaimsOptions;
-  readonly #owner = randomUUID();
+  readonly #owner = randomBytes(9).toString('base64url');
   readonly #held = new Set<Claim>();
   #finished: Finished[] = [];
   #telling = false;
@@ -63,10 +63,9 @@ export class Claims {
   }
 
   /** A claim that is not taken yet. */
-  create(key: string, holder?: Holder): Claim {
-    const renewed = Date.now();
-    const value = `claim ${renewed + this.#options.leaseMs} ${this.#owner}/${++this.#count}`;
-    return { key, value, renewed, renewing: false, done: false, holder };
+  create(key: string, now: number, holder?: Holder): Claim {
+    const value = `claim ${now + this.#options.leaseMs} ${this.#owner}/${++this.#count}`;
+    return { key, value, renewed: now, renewing: false, done: false, holder };
   }
 
   /** Takes those of whose keys nothing is known, in few steps of the store. True for each that was taken. */

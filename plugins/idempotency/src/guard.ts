@@ -3,8 +3,8 @@ import type { Claim, Claims } from './claims.ts';
 
 interface GuardOptions<E> {
   readonly claims: Claims;
-  /** A claim on what the event stands for, not taken yet. */
-  readonly claimOf: (event: E) => Claim;
+  /** A claim on what the event stands for, not taken yet. `now`: ms since the epoch. */
+  readonly claimOf: (event: E, now: number) => Claim;
   /** The event that an event was derived from: it may be settled in its place. */
   readonly originOf: (event: E) => E;
   readonly applies: (event: E) => boolean;
@@ -38,9 +38,11 @@ export const guard =
     const others = batch.filter((event) => !applies(event));
     if (others.length) next(others, settleBelow);
     if (others.length === batch.length) return;
-    const ours = others.length ? batch.filter(applies) : [...batch];
-    /** By origin, so that a derived event settles the one that came. */
-    const working = new Map<E, { readonly event: E; readonly claim: Claim }>();
+    const ours = others.length ? batch.filter(applies) : batch;
+    const events: E[] = [];
+    const wanted: Claim[] = [];
+    /** Positions among them of what is at work, by origin: a derived event settles the one that came. */
+    const working = new Map<E, number>();
 
     // Nobody above hears of what is thrown here: it is not in a call of theirs any more.
     const settle: Settle<E> = (event, reason) => {
@@ -53,51 +55,58 @@ export const guard =
     };
     const finish: Settle<E> = (settled, reason) => {
       const origin = originOf(settled);
-      const work = working.get(origin);
-      if (!work) return;
+      const index = working.get(origin);
+      if (index === undefined) return;
       working.delete(origin);
-      if (reason === undefined) claims.finish(work.claim, () => settle(work.event));
-      else void claims.release(work.claim).then(() => settle(work.event, reason));
+      const [event, claim] = [events[index] as E, wanted[index] as Claim];
+      if (reason === undefined) claims.finish(claim, () => settle(event));
+      else void claims.release(claim).then(() => settle(event, reason));
     };
-    const proceed = (claimed: readonly (readonly [E, Claim])[]): void => {
-      const events = claimed.map(([event]) => event);
-      for (const [event, claim] of claimed) working.set(originOf(event), { event, claim });
+    const proceed = (claimed: readonly E[]): void => {
       try {
-        if (events.length) next(events, finish);
+        if (claimed.length) next(claimed, finish);
       } catch (thrown) {
-        for (const event of events) finish(event, asReason(thrown));
+        for (const event of claimed) finish(event, asReason(thrown));
       }
     };
-    const meet = async (event: E, claim: Claim): Promise<void> => {
-      const met = await claims.takeFreed(claim);
-      if (met === undefined) return proceed([[event, claim]]);
-      if (met === 'done') {
-        onDuplicate(event);
-        return settle(event);
+    const meet = async (index: number): Promise<void> => {
+      const event = events[index] as E;
+      try {
+        const met = await claims.takeFreed(wanted[index] as Claim);
+        if (met === undefined) {
+          working.set(originOf(event), index);
+          return proceed([event]);
+        }
+        if (met === 'done') {
+          onDuplicate(event);
+          return settle(event);
+        }
+        onWait();
+        settle(event, busy(met));
+      } catch (thrown) {
+        settle(event, notAsked(thrown));
       }
-      onWait();
-      settle(event, busy(met));
     };
 
-    const wanted: (readonly [E, Claim])[] = [];
+    const now = Date.now();
     for (const event of ours) {
       try {
-        wanted.push([event, claimOf(event)]);
+        wanted.push(claimOf(event, now));
+        events.push(event);
       } catch (thrown) {
         settle(event, asReason(thrown));
       }
     }
-    if (wanted.length === 0) return;
-    claims.take(wanted.map(([, claim]) => claim)).then(
+    if (events.length === 0) return;
+    claims.take(wanted).then(
       (taken) => {
-        const claimed = wanted.filter((_, index) => taken[index]);
-        if (claimed.length < wanted.length)
-          for (const [index, [event, claim]] of wanted.entries())
-            if (!taken[index]) meet(event, claim).catch((thrown) => settle(event, notAsked(thrown)));
-        proceed(claimed);
+        for (const [index, event] of events.entries())
+          if (taken[index]) working.set(originOf(event), index);
+          else void meet(index);
+        proceed(working.size === events.length ? events : events.filter((_, index) => taken[index]));
       },
       (thrown) => {
-        for (const [event] of wanted) settle(event, notAsked(thrown));
+        for (const event of events) settle(event, notAsked(thrown));
       },
     );
   };

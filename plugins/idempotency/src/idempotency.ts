@@ -85,17 +85,23 @@ export const idempotency = (options: IdempotencyOptions = {}): Feature<Idempoten
       const claims = new Claims({ store, emit, leaseMs, ttlMs });
       const sent = new Claims({ store, emit, leaseMs, ttlMs: sentTtlMs });
       const consumeKeyOf = consumeKey(by);
+      /** By the name of the transport: what is asked for each delivery. */
+      const applying = new Map<string, boolean>();
 
       const consume: NonNullable<Middleware['consume']> = {
         stage: 'once',
         layer: guard<Delivery>({
           claims,
-          claimOf: (delivery) => claims.create(consumeKeyOf(delivery), originOf(delivery)),
+          claimOf: (delivery, now) => claims.create(consumeKeyOf(delivery), now, originOf(delivery)),
           originOf,
           // Without groups each subscription is to get every event: none of them is another's duplicate.
           applies: ({ transport: name }) => {
+            const known = applying.get(name);
+            if (known !== undefined) return known;
             const carrier = host.transports().find((each) => each.name === name);
-            return !carrier || carrier.capabilities.groups === true;
+            const applies = !carrier || carrier.capabilities.groups === true;
+            applying.set(name, applies);
+            return applies;
           },
           emit,
           onDuplicate: (delivery) => {
@@ -114,7 +120,7 @@ export const idempotency = (options: IdempotencyOptions = {}): Feature<Idempoten
         };
         const once = guard<OutgoingEvent>({
           claims: sent,
-          claimOf: (event) => sent.create(keyOf(event) as string),
+          claimOf: (event, now) => sent.create(keyOf(event) as string, now),
           originOf: (event) => event,
           applies: (event) => keyOf(event) !== undefined,
           emit,

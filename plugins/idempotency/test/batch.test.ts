@@ -62,12 +62,12 @@ describe('a batch', () => {
     const claims = new Claims({ store: () => memory().capabilities.store, emit: () => {}, leaseMs: 40, ttlMs: 1000 });
     const told: string[] = [];
     for (const key of ['a', 'b'])
-      claims.finish(claims.create(key), () => {
+      claims.finish(claims.create(key, Date.now()), () => {
         told.push(key);
         throw new Error('no');
       });
     await until(() => told.length === 2, 'both are told');
-    claims.finish(claims.create('c'), () => told.push('c'));
+    claims.finish(claims.create('c', Date.now()), () => told.push('c'));
     await until(() => told.length === 3, 'the next one is told');
   });
 });
