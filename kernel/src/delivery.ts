@@ -46,6 +46,7 @@ export class Delivery implements HandlerContext {
   /** @internal */ _session: Session | undefined;
   /** @internal The transport's; undefined once settled. */ _settle: Settle<Delivery> | undefined;
   /** @internal */ _abort: AbortController | undefined;
+  /** @internal Handlers that are at work on it or have failed, of those that are not done in one go. */ _tried = 0;
   /** @internal */ _origin: Delivery | undefined;
 
   /** `attempt` counts from 1. */
@@ -55,6 +56,11 @@ export class Delivery implements HandlerContext {
     this.cursor = cursor;
     this.attempt = attempt;
     this.payload = payload;
+  }
+
+  /** Whether a handler is at work on it or has failed: who takes it back counts an attempt only then. */
+  get tried(): boolean {
+    return originOf(this)._tried > 0;
   }
 
   get transport(): string {
@@ -108,7 +114,8 @@ const controllerOf = (delivery: Delivery): AbortController => {
   const own = originOf(delivery);
   if (!own._abort) {
     own._abort = new AbortController();
-    own._session?.watch(own._abort);
+    // What is settled is nobody's to abort any more.
+    if (own._settle) own._session?.watch(own._abort);
   }
   return own._abort;
 };

@@ -1,5 +1,5 @@
 import type { Context } from './context.ts';
-import type { Delivery } from './delivery.ts';
+import { type Delivery, originOf } from './delivery.ts';
 import type { Envelope } from './envelope.ts';
 import { asReason, isThenable, type Settle } from './path.ts';
 
@@ -21,7 +21,10 @@ export const createWorker = (handler: AnyHandler, context: Context, concurrency:
 
   // Apart, so that a handler that returns at once costs no closure.
   const finishLater = (result: Promise<unknown>, delivery: Delivery, settle: Settle<Delivery>): void => {
+    const origin = originOf(delivery);
+    origin._tried++;
     const finish = (reason?: unknown): void => {
+      if (reason === undefined) origin._tried--;
       free++;
       settle(delivery, reason);
       proceed();
@@ -48,6 +51,7 @@ export const createWorker = (handler: AnyHandler, context: Context, concurrency:
     if (later) finishLater(later, delivery, settle);
     else {
       free++;
+      if (reason !== undefined) originOf(delivery)._tried++;
       settle(delivery, reason);
     }
   };

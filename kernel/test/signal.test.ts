@@ -1,6 +1,6 @@
 import { getEventListeners } from 'node:events';
 import { expect, test } from 'vitest';
-import type { OutgoingEvent, Settle } from '../src/index.ts';
+import type { HandlerContext, OutgoingEvent, Settle } from '../src/index.ts';
 import { deferred, type Probe, startProbe } from './probe.ts';
 
 const listeners = (signal: AbortSignal): number => getEventListeners(signal, 'abort').length;
@@ -94,4 +94,14 @@ test('a signal that is not of Node works as well', async () => {
   const publishing = kernel.publish('a.x', 1, { signal: foreign as never });
   (await listening.promise)();
   await expect(publishing).rejects.toMatchObject({ code: 'EVENTS_ABORTED', cause: 'enough' });
+});
+
+test('a signal that is looked at after its delivery was settled is kept by nobody', async () => {
+  const { kernel, probe } = await startProbe();
+  const contexts: HandlerContext[] = [];
+  const subscription = await kernel.subscribe('a.x', (_, context) => void contexts.push(context));
+  await probe.settled(probe.deliver('a.x', 1));
+  const late = contexts[0]?.signal;
+  await subscription.unsubscribe();
+  expect(late?.aborted).toBe(false);
 });

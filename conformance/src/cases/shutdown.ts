@@ -31,6 +31,30 @@ export const shutdownCases: readonly Case[] = [
     },
   },
   {
+    id: 'shutdown/never-begun',
+    clause: 'C3',
+    title: 'what a closing consumer had and no handler began comes to another one as the same attempt',
+    needs: ['subscribe', 'groups'],
+    async run(context) {
+      const group = context.group();
+      const [first, second] = [await context.node(), await context.node()];
+      const gate = context.gate();
+      // One at a time, and the slots of the other one: of what comes by them all but one wait.
+      const slow = await first.collect<number>(context.type(), { group, handle: () => gate.opened });
+      const quick = await first.collect<number>(context.type(), { group, concurrency: 5 });
+      await first.publishAll(context.type(), numbers(5));
+      await context.until(() => slow.all.length === 1 && quick.done.length >= 4, 'one is at work, others wait');
+      const begun = slow.bodies[0] as number;
+      const arrivals = await second.collect<number>(context.type(), { group, concurrency: 5 });
+      await first.stop(SHORT_MS);
+      await context.until(
+        () => new Set(arrivals.done).size === 5,
+        () => `five are handled: ${arrivals.done}`,
+      );
+      for (const body of numbers(5)) assert.deepEqual(arrivals.attemptsOf(body), [body === begun ? 2 : 1]);
+    },
+  },
+  {
     id: 'shutdown/by-the-deadline',
     clause: 'C11',
     title: 'stop, unsubscribe and close come back by their deadline, with a handler that never ends',

@@ -151,6 +151,14 @@ export const settlingFaults: readonly Fault[] = [
       settle(delivery, isEventsError(reason) ? reasonOf(reason.retryAfterMs ?? 0) : reason),
     ),
   ),
+  fault(
+    'counts what nobody began',
+    'shutdown/never-begun',
+    delivering((deliver) => (batch, settle) => {
+      for (const delivery of batch) Object.defineProperty(delivery, 'tried', { value: true });
+      deliver(batch, settle);
+    }),
+  ),
   brokerFault('blocks the rest behind what failed', 'redelivery/blocks-nobody', new WaitsForRetries()),
   brokerFault('retries at once and before all else', 'redelivery/starves-nobody', new RetriesFirst()),
   brokerFault('brings a failure back to every group', 'redelivery/to-everyone-by-itself', new FailsForAll()),

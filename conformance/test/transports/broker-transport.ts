@@ -93,7 +93,10 @@ class Consumer implements TransportConsumer {
   async close(): Promise<void> {
     this.#stopped = true;
     this.#transport.consumers.delete(this);
-    for (const delivery of [...this.#held.keys()]) this.#settle(delivery, 0);
+    for (const delivery of [...this.#held.keys()]) {
+      if (!delivery.tried && delivery.pending.owner === this.#owner) delivery.pending.attempt--;
+      this.#settle(delivery, 0);
+    }
   }
 
   #partitions(): readonly number[] {

@@ -127,6 +127,7 @@ export class Group implements Task {
   handBack(consumer: Consumer): void {
     for (const delivery of this.#heldBy(consumer)) {
       delivery.holder = undefined;
+      delivery.uncounted = !delivery.tried;
       this.#again.push(delivery);
     }
     this.#shared.dispatcher.add(this);

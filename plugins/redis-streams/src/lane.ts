@@ -61,6 +61,8 @@ export class Lane {
   #recover = false;
   #claimAt = 0;
   #owed = false;
+  /** Something was taken over since the last read, which comes first then: what fails for ever leaves room for what is new. */
+  #tookOver = false;
 
   constructor(options: LaneOptions) {
     this.#options = options;
@@ -225,8 +227,8 @@ export class Lane {
     if (connection.closed || commands.closed) this.#running = false;
     if (!this.#running) return undefined;
     if (!connection.up || !commands.up) return this.#connected();
-    const claims = Date.now() >= this.#claimAt || (this.#owed && this.#hasFree());
-    return this.#recover || claims ? this.#takeOver(into, claims) : this.#read(into);
+    const due = Date.now() >= this.#claimAt || (this.#owed && this.#hasFree());
+    return this.#recover || (due && !this.#tookOver) ? this.#takeOver(into, due) : this.#read(into, due);
   }
 
   async #connected(): Promise<void> {
@@ -240,12 +242,14 @@ export class Lane {
     if (into.length === 0) await this.#read(into);
   }
 
-  #read(into: Bundle[]): Promise<void> {
+  #read(into: Bundle[], due = false): Promise<void> {
     const subscribed = [...this.feeds.values()].filter((feed) => feed.members.size > 0);
     const feeds = subscribed.filter((feed) => feed.slots() > 0);
     const waitMs = Math.max(1, Math.ceil(Math.min(this.#options.blockMs, this.#claimAt - Date.now())));
     this.#wakeup.starved = feeds.length < subscribed.length;
-    return feeds.length === 0 ? this.#wakeup.slot(waitMs) : this.#reader.read(feeds, waitMs, into);
+    if (!feeds.length) return this.#wakeup.slot(waitMs);
+    this.#tookOver = false;
+    return this.#reader.read(feeds, due ? 1 : waitMs, into);
   }
 
   async #recoverLost(into: Bundle[]): Promise<void> {
@@ -266,6 +270,7 @@ export class Lane {
     this.#claimAt = Date.now() + this.#options.claimIntervalMs * (0.9 + Math.random() * 0.1);
     const { owed, dueMs } = await this.#takeover.claim([...this.feeds.values()], this.members, into);
     this.#owed = owed;
+    this.#tookOver = into.length > 0;
     if (dueMs !== undefined) this.due(dueMs);
   }
 
@@ -273,20 +278,16 @@ export class Lane {
     const delivery = settled as RedisDelivery;
     if (!delivery.page) return;
     this.#release(delivery);
+    const { feed, cursor, attempt, lost } = delivery;
     // Work that was done is acknowledged even when the lease was lost meanwhile: it spares the other another attempt.
-    if (reason === undefined) delivery.feed.ack(delivery.cursor);
-    else if (!delivery.lost)
-      delivery.feed.fail(
-        delivery.cursor,
-        delivery.attempt,
-        this.#delayMs(reason, delivery.attempt),
-        isEventsError(reason) && reason.uncounted,
-      );
+    if (reason === undefined) feed.ack(cursor);
+    else if (!lost)
+      feed.fail(cursor, attempt, this.#delayMs(reason, attempt), isEventsError(reason) && reason.uncounted);
   };
 
   #handBack(delivery: RedisDelivery): void {
     this.#release(delivery);
-    if (!delivery.lost) delivery.feed.fail(delivery.cursor, delivery.attempt, 0);
+    if (!delivery.lost) delivery.feed.fail(delivery.cursor, delivery.attempt, 0, !delivery.tried);
   }
 
   #release(delivery: RedisDelivery): void {

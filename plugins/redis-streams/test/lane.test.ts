@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type RedisService, redis } from '@logistically/events-conformance/services';
+import { EventsError } from '@logistically/events-kernel';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startNode } from './node.ts';
 import { State } from './state.ts';
@@ -46,6 +47,21 @@ describe.concurrent('subscriptions of one group', () => {
     await trail.whenComplete();
     expect(trail.check()).toMatchObject({ lost: { count: 0 }, phantom: { count: 0 }, concurrent: { count: 0 } });
     await state.whenSettled('order-events');
+  });
+
+  test('gives what is new its turn, however busy the process is with what fails for ever', async () => {
+    const prefix = newPrefix();
+    const handled: number[] = [];
+    await using node = await startNode({ url: server.url, prefix, ...LONG_LEASE });
+    await node.kernel.subscribe('order.*', ({ body }) => {
+      keepBusy(15);
+      const { n } = body as { readonly n: number };
+      if (n < 4) throw new EventsError('EVENTS_TEST', 'for ever', { retryAfterMs: 0 });
+      handled.push(n);
+    });
+    for (let n = 1; n <= 20; n++) await node.kernel.publish('order.placed', { n });
+    await until(() => handled.length === 17, 'what does not fail is handled');
+    expect(handled).toEqual(Array.from({ length: 17 }, (_, index) => index + 4));
   });
 
   test('that share a lane on a busy process: one leaves, the other goes on acknowledging', async () => {

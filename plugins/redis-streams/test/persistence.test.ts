@@ -47,7 +47,11 @@ describe.concurrent.each(downfalls)('a server that is %s', (_, fall) => {
 
     await trail.whenComplete();
     const { lost, phantom, concurrent } = trail.check();
-    expect([lost.count, phantom.count, concurrent.count]).toEqual([0, 0, 0]);
+    expect([lost.count, phantom.count]).toEqual([0, 0]);
+    // An answer that was lost may leave an event stored twice: what must not be is one entry in two hands.
+    const entriesOf = (id: string): Set<string> =>
+      new Set(trail.calls.filter(({ n }) => String(n) === id).map(({ context }) => context.cursor));
+    expect(concurrent.examples.filter(({ id }) => entriesOf(id).size === 1)).toEqual([]);
     await state.whenSettled('order-events');
   });
 
