@@ -25,8 +25,9 @@ export interface MemoryStats {
 export interface BatchingApi {
   readonly batching: {
     /**
-     * Hands on at once what is gathered. Resolves when every event that was published before the call is settled; it never
-     * rejects, since each publisher is told of its own event.
+     * Hands on at once what is gathered. Resolves when every event that had come to this layer before the call is settled by what
+     * lies below; what an asynchronous layer outside still holds, or `retry` sends again, it does not wait for. It never rejects,
+     * since each publisher is told of its own event.
      */
     readonly flush: () => Promise<void>;
     /** The events that were not published, oldest first, and why. Stays readable after `stop`. */

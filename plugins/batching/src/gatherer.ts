@@ -92,7 +92,9 @@ export class Gatherer {
     this.#timer = undefined;
     this.#lanes.cutAll();
     const left: Entry[] = [];
-    for (let batch = this.#ready.shift(); batch; batch = this.#ready.shift()) left.push(...batch.open.values());
+    for (let batch = this.#ready.shift(); batch; batch = this.#ready.shift())
+      // One by one: as arguments of one call a large batch would overflow the stack.
+      for (const entry of batch.open.values()) left.push(entry);
     this.queued -= left.length;
     for (let entry = this.#waiting.shift(); entry; entry = this.#waiting.shift()) left.push(entry);
     for (const entry of left) this.#settle(entry, stopped());

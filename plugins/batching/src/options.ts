@@ -78,6 +78,8 @@ const groupingOf = ({ groupBy, batchingTypeStrategy = groupBy }: BatchingOptions
 
 /** Throws `EVENTS_CONFIG` for what cannot be meant. */
 export const settingsOf = (options: BatchingOptions): Settings => {
+  if (typeof options !== 'object' || options === null)
+    throw new EventsError('EVENTS_CONFIG', 'batching(): give an object of options, or nothing.');
   const { maxSize = 1000, maxBytes = 1024 * 1024, maxWaitMs = 100, strategy = 'size', enabled = true } = options;
   const { maxConcurrentBatches = 5, maxQueued = 100_000, onFull = 'wait' } = options;
   const { maxWaitForRoomMs = 5000, maxFailedKept = 1000 } = options;

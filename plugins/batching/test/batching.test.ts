@@ -120,3 +120,9 @@ test.each([
     expect.objectContaining({ code: 'EVENTS_CONFIG', message: expect.stringContaining(Object.keys(options)[0] ?? '') }),
   );
 });
+
+test.each([null, 7, 'fast'])('refuses %j for options', (options) => {
+  expect(() => batching(options as unknown as BatchingOptions)).toThrow(
+    expect.objectContaining({ code: 'EVENTS_CONFIG' }),
+  );
+});

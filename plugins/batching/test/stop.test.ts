@@ -1,3 +1,4 @@
+import type { PublishError } from '@logistically/events-kernel';
 import { expect, test } from 'vitest';
 import { again, begin, codeOf, End, LONG } from './scene.ts';
 
@@ -67,3 +68,19 @@ test('after stop the kernel starts again', async () => {
   await publish(1);
   expect(end.bodies).toEqual([[1]]);
 });
+
+test('stop settles a batch of more events than a call takes arguments', async () => {
+  const many = 150_000;
+  const all = { maxSize: many, maxBytes: 2 ** 40, maxQueued: many };
+  const { kernel, end, publish } = await begin({ ...all, maxConcurrentBatches: 1, maxWaitMs: LONG });
+  end.path = end.hold;
+  const first = publish('takes the only place');
+  const flushed = kernel.batching.flush();
+  const left = kernel.publishBatch(Array.from({ length: many }, () => ({ type: 'user.created', body: 0 })));
+  const failures = left.catch(({ failures: each }: PublishError) => each);
+  await kernel.stop(50);
+  expect(kernel.batching.memoryStats()).toMatchObject({ waiting: 0, queued: 0, bytes: 0, inFlight: 0, batches: 0 });
+  expect(await failures).toHaveLength(many);
+  expect(await codeOf(first)).toBe('EVENTS_BATCHING_UNCONFIRMED');
+  await flushed;
+}, 30_000);

@@ -1,10 +1,12 @@
 import { hostname } from 'node:os';
 import {
+  checkTopic,
   type Delivery,
   type Envelope,
   EventsError,
   type Handoff,
   type Host,
+  isEventsError,
   type Layer,
   originOf,
   type Settle,
@@ -16,8 +18,38 @@ import { FirstFailures } from './first-failures.ts';
 import { homeOf, notesOf, redrivesOf } from './notes.ts';
 import type { PoisonMetadata, Settings } from './options.ts';
 
-const isPermanent = (reason: unknown): boolean =>
-  (Object(reason) as { readonly permanent?: unknown }).permanent === true;
+/** What a handler throws may itself throw when it is looked at. */
+const isPermanent = (reason: unknown): boolean => {
+  try {
+    return (Object(reason) as { readonly permanent?: unknown }).permanent === true;
+  } catch {
+    return false;
+  }
+};
+
+/** Whether a delivery did not fail of itself: its service stops, and the signal has told the handler so. */
+const isInterrupted = ({ signal }: Delivery): boolean =>
+  signal.aborted && isEventsError(signal.reason) && signal.reason.code === 'EVENTS_ABORTED';
+
+const isTopic = (name: string): boolean => {
+  try {
+    return checkTopic(name) === name;
+  } catch {
+    return false;
+  }
+};
+
+/** Without it, the deploys of a few days would use up the attempts of what takes long. */
+const interrupted = (cause: unknown): EventsError =>
+  new EventsError(
+    'EVENTS_DLQ_INTERRUPTED',
+    'It was ended by the stop of its service, which is no attempt: see `cause`.',
+    {
+      cause,
+      retryAfterMs: 0,
+      uncounted: true,
+    },
+  );
 
 /** Moves what can never be handled to the dead letters, and settles it when it is there. */
 export class Burial {
@@ -57,7 +89,12 @@ export class Burial {
       settle(delivery, reason);
       return;
     }
-    const isLast = !isUndecided(reason) && delivery.attempt >= this.#settings.maxAttempts;
+    const isOpen = !isPermanent(reason) && !isUndecided(reason);
+    if (isOpen && isInterrupted(delivery)) {
+      settle(delivery, interrupted(reason));
+      return;
+    }
+    const isLast = isOpen && delivery.attempt >= this.#settings.maxAttempts;
     if (!isPermanent(reason) && !isLast) {
       this.#firstFailures.remember(delivery);
       settle(delivery, reason);
@@ -90,7 +127,10 @@ export class Burial {
     const classOf = this.#classOf(error, failure, delivery);
     const firstFailedAt = delivery.notes?.firstFailedAt ?? (await this.#firstFailures.recall(delivery, failedAt));
     const envelope = this.#envelopeOf(delivery);
-    const dlqTopic = `${prefix}${homeOf(delivery.topic)}${byClass ? `:${classOf}` : ''}`;
+    const whole = `${prefix}${homeOf(delivery.topic)}`;
+    const ofClass = `${whole}:${classOf}`;
+    // A name has an end: better in the wrong drawer than in none.
+    const dlqTopic = byClass && isTopic(ofClass) ? ofClass : whole;
     const notes = notesOf(delivery, this.#consumer, envelope, failure, classOf, { firstFailedAt, failedAt });
     await handoff.move(delivery, dlqTopic, notes);
     this.#firstFailures.drop(delivery);

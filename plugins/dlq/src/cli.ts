@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { createKernel, type Logger } from '@logistically/events-kernel';
+import { trailOf } from './audit.ts';
 import { commands, type Result } from './cli/commands.ts';
 import { printable } from './cli/printable.ts';
 import { type Request, requestOf } from './cli/request.ts';
@@ -41,7 +42,11 @@ const perform = async (request: Request): Promise<Result> => {
   const kernel = createKernel({ service, logger: silent })
     .use(transport)
     .use(dlq({ transport: transport.name, ...(prefix !== undefined && { prefix }) }));
-  kernel.on('error', ({ reason }) => complain(reason));
+  kernel.on('error', ({ reason }) => {
+    complain(reason);
+    const trail = trailOf(reason);
+    if (trail) complain(JSON.stringify(trail));
+  });
   await kernel.start();
   try {
     isWorking = command === 'redrive' || command === 'purge';

@@ -6,6 +6,7 @@ import type { DeadLetter } from './letter.ts';
 import { type DlqStats, type LetterPage, type ListOptions, list, stats } from './listing.ts';
 import { entriesOf } from './lookup.ts';
 import { type DlqOptions, settingsOf } from './options.ts';
+import { Presence } from './presence.ts';
 import { type PurgeOptions, type RedriveOptions, type RemovalReport, Remover } from './removal.ts';
 import { type DlqNeeds, Shelf } from './shelf.ts';
 import { Sweeper } from './sweeper.ts';
@@ -17,7 +18,7 @@ export interface DlqApi {
     readonly list: (options?: ListOptions) => Promise<LetterPage>;
     /** Undefined when it is not there any more. Rejects with `EVENTS_DLQ_ID` and `EVENTS_DLQ_TOO_DEEP`. */
     readonly get: (id: string) => Promise<DeadLetter | undefined>;
-    /** Counts the dead letters of a topic, or all: 100 000 at most. */
+    /** Counts the dead letters of a topic, of a dead letter topic, or all: 100 000 at most. */
     readonly stats: (topic?: string) => Promise<DlqStats>;
     /**
      * Sends dead letters again, each in one atomic step. Rejects with `EVENTS_DLQ_SELECTION`, `EVENTS_DLQ_ID`,
@@ -39,7 +40,7 @@ export const dlq = (options: DlqOptions = {}): Feature<DlqApi, DlqNeeds> => {
     ...(options.transport !== undefined && { transport: options.transport }),
     setup(host) {
       const shelf = new Shelf(settings.prefix, host.codec, host.transport);
-      const audit = new Audit(host as unknown as Host, settings.audit, () => shelf.transport);
+      const audit = new Audit(host as unknown as Host, settings.audit, host.transport);
       let running = new AbortController();
       const remover = new Remover(shelf, host.codec, audit, () => running.signal);
       const sweeper = settings.retention && new Sweeper(shelf, settings.retention, host.emit);
@@ -53,6 +54,9 @@ export const dlq = (options: DlqOptions = {}): Feature<DlqApi, DlqNeeds> => {
         running = new AbortController();
         sweeper?.start();
       });
+      new Presence(host as unknown as Host);
+      // Before the transports close: what is under way comes to its end, and tells of it.
+      host.onStop(() => remover.ended());
       host.on('stopping', () => {
         running.abort();
         sweeper?.stop();

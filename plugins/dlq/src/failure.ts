@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
-import { isEventsError } from '@logistically/events-kernel';
+import { type EventsError, isEventsError } from '@logistically/events-kernel';
+import { withoutCredentials } from './credentials.ts';
 
 const MAX_TEXT_BYTES = 1024;
 /** Before anything is looked for in a text: what is longer only costs time. */
@@ -18,14 +19,23 @@ const codeOf = (plugin: string, what: string): string => `EVENTS_${plugin}_${wha
 const SCHEDULED = codeOf('RETRY', 'SCHEDULED');
 const WRAPPERS = new Set([codeOf('RETRY', 'EXHAUSTED'), codeOf('RETRY', 'NOT_RETRYABLE'), SCHEDULED]);
 
+/** What is thrown may itself throw when it is looked at. */
+const isOurs = (reason: unknown): reason is EventsError => {
+  try {
+    return isEventsError(reason);
+  } catch {
+    return false;
+  }
+};
+
 /** Whether somebody else decides: it is planned again, was ended from outside, or nothing was tried. */
 export const isUndecided = (reason: unknown): boolean =>
-  isEventsError(reason) && (reason.code === SCHEDULED || reason.code === 'EVENTS_ABORTED' || reason.uncounted);
+  isOurs(reason) && (reason.code === SCHEDULED || reason.code === 'EVENTS_ABORTED' || reason.uncounted);
 
 /** The handler's own error, without what the retry plugin put around it. */
 export const rootOf = (reason: unknown): unknown => {
   let error = reason;
-  while (isEventsError(error) && WRAPPERS.has(error.code) && error.cause !== undefined) error = error.cause;
+  while (isOurs(error) && WRAPPERS.has(error.code) && error.cause !== undefined) error = error.cause;
   return error;
 };
 
@@ -39,7 +49,7 @@ const field = (error: unknown, name: string): unknown => {
 
 const textField = (error: unknown, name: string): string | undefined => {
   const value = field(error, name);
-  return typeof value === 'string' && value !== '' ? value.slice(0, MAX_READ) : undefined;
+  return typeof value === 'string' && value !== '' ? value : undefined;
 };
 
 /** At most `bytes` of UTF-8, cut between characters. */
@@ -51,12 +61,17 @@ const cut = (text: string, bytes: number): string => {
   return encoded.toString('utf8', 0, end);
 };
 
-/** Takes the user and the password out of every URL. */
-const withoutCredentials = (text: string): string => text.replace(/:\/\/[^\s/]*@/g, '://***@');
+/** What is kept of a text: without credentials, also of an address that is cut in two. */
+const kept = (text: string, bytes: number): string =>
+  cut(withoutCredentials(text.slice(0, MAX_READ), text.length > MAX_READ), bytes);
 
-const messageOf = (error: unknown): string => {
-  const message = typeof error === 'string' ? error.slice(0, MAX_READ) : textField(error, 'message');
-  return cut(withoutCredentials(message ?? ''), MAX_TEXT_BYTES);
+const messageOf = (error: unknown): string =>
+  kept((typeof error === 'string' ? error : textField(error, 'message')) ?? '', MAX_TEXT_BYTES);
+
+/** Text and numbers only: anything else may throw when it is made a text. */
+const codeTextOf = (error: unknown): string | undefined => {
+  const code = field(error, 'code');
+  return typeof code === 'number' ? String(code) : textField(error, 'code');
 };
 
 /** What is the same in two messages of one cause. */
@@ -68,13 +83,13 @@ const normalized = (message: string): string =>
 
 /** The function of the first frame of a V8 stack: `    at name (file:1:2)`. */
 const frameOf = (error: unknown): string =>
-  /^ {4}at (?:async )?(?:new )?([^\s(]+) \(/m.exec(textField(error, 'stack') ?? '')?.[1] ?? '';
+  /^ {4}at (?:async )?(?:new )?([^\s(]+) \(/m.exec((textField(error, 'stack') ?? '').slice(0, MAX_READ))?.[1] ?? '';
 
 /** What is kept of an error: its texts at most 1 kB each, without credentials. */
 export const failureOf = (error: unknown): Failure => {
-  const name = cut(textField(error, 'name') ?? typeof error, 128);
-  const rawCode = field(error, 'code');
-  const code = rawCode === undefined || rawCode === null || rawCode === '' ? undefined : cut(String(rawCode), 128);
+  const name = kept(textField(error, 'name') ?? typeof error, 128);
+  const rawCode = codeTextOf(error);
+  const code = rawCode === undefined ? undefined : kept(rawCode, 128);
   const message = messageOf(error);
   const sameness = [name, code ?? '', normalized(message), frameOf(error)].join('\n');
   const fingerprint = createHash('sha256').update(sameness).digest('hex').slice(0, 16);

@@ -45,16 +45,25 @@ export const idOf = ({ topic, partition, cursor }: Position): string => `${topic
 /** Throws `EVENTS_DLQ_ID`. */
 export const positionOf = (id: string, prefix: string): Position => {
   const [, topic, partition, cursor] = /^([^/]+)\/(\d{1,6})\/([^/]{1,128})$/.exec(String(id)) ?? [];
-  if (topic === undefined || partition === undefined || cursor === undefined || !topic.startsWith(prefix))
+  if (topic === undefined || partition === undefined || cursor === undefined || !topic.startsWith(prefix)) {
+    // An address in its place may hold a password.
+    const shown = String(id).includes('://') ? 'That' : JSON.stringify(String(id).slice(0, 64));
     throw new EventsError(
       'EVENTS_DLQ_ID',
-      `${JSON.stringify(String(id).slice(0, 64))} is no id of a dead letter: use \`id\` or \`next\` as \`list\` gave it.`,
+      `${shown} is no id of a dead letter: use \`id\` or \`next\` as \`list\` gave it.`,
     );
+  }
   return { topic, partition: Number(partition), cursor };
 };
 
+/** The end of the year 9999, in ms since the epoch: what is later has another form. */
+const LAST_MS = 253_402_300_799_999;
+
+/** ISO 8601, with ms. Of an entry that was written by hand the time can be anything. */
+export const isoOf = (ms: number): string => new Date(Math.min(Math.max(ms, 0), LAST_MS) || 0).toISOString();
+
 /** The topic that an entry goes back to: what its note says, where that is of the same home. */
-const targetOf = ({ topic, notes }: LogEntry): string => {
+export const targetOf = ({ topic, notes }: LogEntry): string => {
   const home = homeOf(topic);
   const noted = notes?.topic;
   return noted !== undefined && homeOf(noted) === home && noted !== topic ? noted : home;
@@ -71,7 +80,7 @@ const envelopeOf = (codec: Codec, payload: Payload): Envelope | undefined => {
 export const letterOf = (entry: LogEntry, codec: Codec): DeadLetter => {
   const { topic: dlqTopic, partition, time, payload, notes = {} } = entry;
   const envelope = envelopeOf(codec, payload);
-  const stored = new Date(time).toISOString();
+  const stored = isoOf(time);
   return {
     id: idOf(entry),
     topic: targetOf(entry),

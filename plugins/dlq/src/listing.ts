@@ -1,5 +1,6 @@
-import { type DeadLetter, idOf, positionOf } from './letter.ts';
-import { type LetterFilter, passes, type Shelf } from './shelf.ts';
+import { checkFilter, checkText, isOf, type LetterFilter, misused, passes } from './filter.ts';
+import { type DeadLetter, idOf, isoOf, positionOf, targetOf } from './letter.ts';
+import type { Shelf } from './shelf.ts';
 
 /** How many entries one call looks at. */
 const MAX_SCAN = 100_000;
@@ -31,7 +32,10 @@ export interface DlqStats {
 }
 
 export const list = async (shelf: Shelf, options: ListOptions = {}): Promise<LetterPage> => {
+  if (typeof options !== 'object' || options === null) throw misused('`list` takes an object of options');
   const { limit = 100, after, ...filter } = options;
+  if (!Number.isInteger(limit) || limit < 1) throw misused('`limit` must be a whole number from 1 on');
+  checkFilter(Object.fromEntries(Object.entries(filter).filter(([, value]) => value !== undefined)));
   const letters: DeadLetter[] = [];
   let scanned = 0;
   let next: string | undefined;
@@ -47,6 +51,7 @@ export const list = async (shelf: Shelf, options: ListOptions = {}): Promise<Let
 };
 
 export const stats = async (shelf: Shelf, topic?: string): Promise<DlqStats> => {
+  if (topic !== undefined) checkText('topic', topic);
   const byClass = new Map<string, number>();
   const byCode = new Map<string, number>();
   const fingerprints = new Map<string, { count: number; message: string }>();
@@ -54,13 +59,15 @@ export const stats = async (shelf: Shelf, topic?: string): Promise<DlqStats> => 
   let depth = 0;
   let oldest: string | undefined;
   let truncated = false;
-  for await (const { notes = {}, time } of shelf.walk({ topic })) {
+  for await (const entry of shelf.walk({ topic })) {
+    const { notes = {}, time } = entry;
+    if (!isOf(topic, targetOf(entry), entry.topic)) continue;
     if (depth === MAX_SCAN) {
       truncated = true;
       break;
     }
     depth++;
-    const failedAt = notes.failedAt ?? new Date(time).toISOString();
+    const failedAt = notes.failedAt ?? isoOf(time);
     if (oldest === undefined || failedAt < oldest) oldest = failedAt;
     add(byClass, notes.class ?? 'unknown');
     add(byCode, notes.errorCode ?? 'none');

@@ -5,8 +5,11 @@ import type { Shelf } from './shelf.ts';
 /** How many entries of a partition are looked at where its cursors do not tell where to begin. */
 const MAX_SCAN = 100_000;
 
+/** The last time that there is. */
+const LAST_MS = 8.64e15;
+
 /** The time in a cursor of the form `<ms>-<number>`. */
-const timeOf = (cursor: string): number => Number(/^(\d{1,15})-\d+$/.exec(cursor)?.[1]);
+const timeOf = (cursor: string): number => Number(/^(\d{1,16})-\d+$/.exec(cursor)?.[1]);
 
 /** The entries of one partition that have these cursors. */
 const find = async (
@@ -22,7 +25,7 @@ const find = async (
   const isTimed = timeOf(oldest.cursor) === oldest.time;
   const times = isTimed ? [...cursors].map(timeOf).filter(Number.isFinite) : [];
   if (isTimed && times.length === 0) return found;
-  const first = times.reduce((least, time) => Math.min(least, time), Infinity);
+  const first = times.reduce((least, time) => Math.min(least, time), LAST_MS);
   const last = times.reduce((most, time) => Math.max(most, time), 0);
   let scanned = 0;
   for await (const page of shelf.pages(topic, partition, isTimed ? new Date(first) : 'earliest', cursors.size + 16))

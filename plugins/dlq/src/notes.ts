@@ -16,6 +16,12 @@ export const redrivesOf = (notes: Notes | undefined): number => {
 /** The group that an entry was sent again for; undefined: for all. */
 export const addresseeOf = (notes: Notes | undefined): string | undefined => notes?.redriveFor;
 
+/** How many runs a letter remembers: of so many that redrive at once, none takes what another one has brought back. */
+const MAX_RUNS = 8;
+
+/** The latest runs that sent an entry again, newest first. */
+export const runsOf = (notes: Notes | undefined): readonly string[] => notes?.redriveRun?.split(' ') ?? [];
+
 /** What is written beside a dead letter. */
 export const notesOf = (
   delivery: Delivery,
@@ -46,7 +52,7 @@ export const notesOf = (
 /** What goes with an event that is sent again, to a group or to all, so that its next dead letter counts on. */
 export const redriveNotesOf = (notes: Notes | undefined, run: string, group: string | undefined): Notes => ({
   redrives: String(redrivesOf(notes) + 1),
-  redriveRun: run,
+  redriveRun: [run, ...runsOf(notes)].slice(0, MAX_RUNS).join(' '),
   ...(group !== undefined && { redriveFor: group }),
   ...(notes?.firstFailedAt && { firstFailedAt: notes.firstFailedAt }),
 });

@@ -78,6 +78,15 @@ const refuse = (what: string): never => {
   throw new EventsError('EVENTS_CONFIG', `dlq(): ${what}.`);
 };
 
+/** A timer that is given more fires at once. */
+const MAX_MS = 2 ** 31 - 1;
+
+const checkBoolean = (name: string, value: unknown): void => {
+  if (value !== undefined && typeof value !== 'boolean') refuse(`\`${name}\` must be true or false`);
+};
+
+const isObject = (value: unknown): boolean => typeof value === 'object' && value !== null && !Array.isArray(value);
+
 const checkWhole = (name: string, value: number | undefined, least: number): void => {
   if (value !== undefined && (!Number.isInteger(value) || value < least))
     refuse(`\`${name}\` must be a whole number from ${least} on`);
@@ -92,19 +101,24 @@ const either = <T>(names: string, first: T | undefined, second: T | undefined): 
 
 /** Throws `EVENTS_CONFIG`. */
 export const settingsOf = (options: DlqOptions): Settings => {
+  if (!isObject(options)) refuse('it takes an object of options');
   const { maxAttempts, maxRetriesBeforeDLQ, retryMs = 500, classification = false } = options;
   checkWhole('maxAttempts', maxAttempts, 1);
   checkWhole('maxRetriesBeforeDLQ', maxRetriesBeforeDLQ, 0);
   checkWhole('retryMs', retryMs, 0);
+  if (retryMs > MAX_MS) refuse(`\`retryMs\` must be ${MAX_MS} at most`);
+  checkBoolean('enabled', options.enabled);
+  checkBoolean('audit', options.audit);
   const fromRetries = maxRetriesBeforeDLQ === undefined ? undefined : maxRetriesBeforeDLQ + 1;
   const attempts = either('`maxAttempts` and `maxRetriesBeforeDLQ` + 1', maxAttempts, fromRetries);
   const prefix = either('`prefix` and `dlqStreamPrefix`', options.prefix, options.dlqStreamPrefix) ?? 'dlq:';
   if (!/^[\w.-]+:$/.test(prefix)) refuse('`prefix` must be letters, digits, `.`, `-` and `_`, and a colon at its end');
   const retention = either('`retention` and `dlqRetention`', options.retention, options.dlqRetention);
+  if (retention !== undefined && !isObject(retention)) refuse('`retention` takes { maxLength, maxAgeMs }');
   checkWhole('retention.maxLength', retention?.maxLength, 0);
   checkWhole('retention.maxAgeMs', retention?.maxAgeMs, 1);
-  const classify = typeof classification === 'object' ? classification.classify : undefined;
-  if (typeof classification === 'object' && typeof classify !== 'function')
+  const classify = typeof classification === 'boolean' ? undefined : classification?.classify;
+  if (typeof classification !== 'boolean' && typeof classify !== 'function')
     refuse('`classification` takes true, false or { classify }, a function');
   const { poisonMessageHandler } = options;
   if (poisonMessageHandler !== undefined && typeof poisonMessageHandler !== 'function')

@@ -1,11 +1,14 @@
 import { randomUUID } from 'node:crypto';
-import { type Awaitable, type Codec, createEnvelope, EventsError, type LogEntry } from '@logistically/events-kernel';
+import type { Awaitable, Codec, LogEntry } from '@logistically/events-kernel';
 import type { Audit, AuditKind } from './audit.ts';
+import { type Edit, edited, isRefusal, refused, validated } from './edit.ts';
+import { misused } from './filter.ts';
 import type { DeadLetter } from './letter.ts';
 import { redriveNotesOf } from './notes.ts';
+import { isOutage } from './outage.ts';
 import { paceOf } from './pace.ts';
-import { recipientsOf } from './recipient.ts';
-import { type Selection, selected } from './selection.ts';
+import { absenceOf } from './recipient.ts';
+import { checkSelection, type Selection, selected } from './selection.ts';
 import type { Shelf } from './shelf.ts';
 
 /** How many outcomes of a kind a report tells one by one. */
@@ -24,12 +27,6 @@ export interface PurgeOptions extends Selection {
   readonly onProgress?: (progress: Counts) => void;
 }
 
-/** What is put in place of a letter's own. Headers are added to those that it has. */
-export interface Edit {
-  readonly body?: unknown;
-  readonly headers?: Readonly<Record<string, string>>;
-}
-
 export interface RedriveOptions extends PurgeOptions {
   /** Who gets it: the group that could not handle it, or every group of its topic. Default `'group'`. */
   readonly to?: 'group' | 'all';
@@ -41,27 +38,31 @@ export interface RedriveOptions extends PurgeOptions {
   readonly perSecond?: number;
   /** How often one event is sent again before that is refused. Default 3. */
   readonly maxRedrives?: number;
-  /** Sends again also what has been sent `maxRedrives` times. Default false. */
+  /** Sends again also what has been sent `maxRedrives` times, and to a group that nobody reads now. Default false. */
   readonly force?: boolean;
 }
 
-export type RemovalOutcome = 'redriven' | 'purged' | 'gone' | 'refused' | 'failed';
+export type RemovalOutcome = 'redriven' | 'purged' | 'gone' | 'refused' | 'failed' | 'unknown';
 
 export interface Counts {
   readonly redriven: number;
   readonly purged: number;
   /** Not there any more: somebody else was faster. */
   readonly gone: number;
-  /** Still there: the loop guard, `edit` or `validate` said no, or there is no such group any more. */
+  /** Still there: the loop guard, `edit` or `validate` said no, or nobody reads its group. */
   readonly refused: number;
   /** Still there: the broker did not do it. */
   readonly failed: number;
+  /** Done or still there: the broker was asked, and gave no answer. It ends the run, so there is one at most. */
+  readonly unknown: number;
 }
 
 export interface RemovalReport extends Counts {
   readonly dryRun: boolean;
-  /** True when the signal, or a stop of the kernel, came before all was done. */
+  /** True when the signal, a stop of the kernel, or an outage of the broker came before all was done. */
   readonly stopped: boolean;
+  /** How the broker went silent, where that has ended it. */
+  readonly reason?: unknown;
   /**
    * What was not done, and why: the first 1000. In a dry run also what would be done, the first 1000. The counts are of all.
    */
@@ -74,16 +75,45 @@ interface Removal {
   readonly perSecond?: number | undefined;
   /** Letters that this very run has brought back are not taken again. */
   readonly run?: string;
-  readonly act: (entry: LogEntry, letter: DeadLetter) => Promise<boolean>;
+  /** Does all that can be refused; what it gives is the one step that takes the letter. */
+  readonly prepare: (entry: LogEntry, letter: DeadLetter) => Awaitable<() => Awaitable<boolean>>;
 }
 
-const misused = (what: string): EventsError => new EventsError('EVENTS_CONFIG', `kernel.dlq: ${what}.`);
+interface Outcome {
+  readonly outcome: RemovalOutcome;
+  readonly reason?: unknown;
+}
 
-const refused = (why: string, cause?: unknown): EventsError =>
-  new EventsError('EVENTS_DLQ_REFUSED', `The dead letter stays where it is: ${why}.`, { cause });
+const PURGE: readonly string[] = ['dryRun', 'by', 'limit', 'signal', 'onProgress'] satisfies (keyof PurgeOptions)[];
+const REDRIVE: readonly string[] = [
+  ...PURGE,
+  ...(['to', 'edit', 'validate', 'perSecond', 'maxRedrives', 'force'] satisfies (keyof RedriveOptions)[]),
+];
+const KINDS = {
+  dryRun: 'boolean',
+  force: 'boolean',
+  by: 'string',
+  onProgress: 'function',
+  edit: 'function',
+  validate: 'function',
+} as const satisfies { readonly [K in keyof RedriveOptions]?: string };
 
-const isRefusal = (reason: unknown): boolean =>
-  (reason as { code?: unknown } | undefined)?.code === 'EVENTS_DLQ_REFUSED';
+/** Throws `EVENTS_DLQ_SELECTION` and `EVENTS_CONFIG`. */
+const check = (options: RedriveOptions, names: readonly string[]): void => {
+  checkSelection(options, names);
+  const { perSecond, maxRedrives, to, limit } = options;
+  for (const [name, kind] of Object.entries(KINDS)) {
+    const value = options[name as keyof typeof KINDS];
+    if (value !== undefined && typeof value !== kind) throw misused(`\`${name}\` must be a ${kind}`);
+  }
+  if (limit !== undefined && !(Number.isInteger(limit) && limit > 0))
+    throw misused('`limit` must be a whole number from 1 on');
+  if (perSecond !== undefined && !(typeof perSecond === 'number' && perSecond > 0))
+    throw misused('`perSecond` must be a number above 0');
+  if (maxRedrives !== undefined && !(Number.isInteger(maxRedrives) && maxRedrives >= 0))
+    throw misused('`maxRedrives` must be a whole number from 0 on');
+  if (to !== undefined && to !== 'group' && to !== 'all') throw misused("`to` is 'group' or 'all'");
+};
 
 /** Takes letters off the shelf, one after the other, each in one atomic step. */
 export class Remover {
@@ -91,6 +121,7 @@ export class Remover {
   readonly #codec: Codec;
   readonly #audit: Audit;
   readonly #signal: () => AbortSignal;
+  readonly #running = new Set<Promise<RemovalReport>>();
 
   constructor(shelf: Shelf, codec: Codec, audit: Audit, signal: () => AbortSignal) {
     this.#shelf = shelf;
@@ -99,85 +130,77 @@ export class Remover {
     this.#signal = signal;
   }
 
+  /** Resolves when nothing is under way any more. */
+  async ended(): Promise<void> {
+    await Promise.allSettled(this.#running);
+  }
+
   purge(options: PurgeOptions): Promise<RemovalReport> {
+    check(options, PURGE);
     const { dryRun = false } = options;
-    const act = async (entry: LogEntry): Promise<boolean> => dryRun || this.#shelf.handoff.remove(entry);
-    return this.#remove({ kind: 'purged', options, act });
+    const prepare = (entry: LogEntry) => () => dryRun || this.#shelf.handoff.remove(entry);
+    return this.#run({ kind: 'purged', options, prepare });
   }
 
   redrive(options: RedriveOptions): Promise<RemovalReport> {
+    check(options, REDRIVE);
     const { dryRun = false, edit, validate, perSecond, maxRedrives = 3, force = false, to = 'group' } = options;
-    if (perSecond !== undefined && !(perSecond > 0)) throw misused('`perSecond` must be a number above 0');
-    if (to !== 'group' && to !== 'all') throw misused("`to` is 'group' or 'all'");
     const run = randomUUID();
-    const hasRecipient = recipientsOf(this.#shelf);
-    const act = async (entry: LogEntry, letter: DeadLetter): Promise<boolean> => {
+    const absence = absenceOf(this.#shelf);
+    const prepare: Removal['prepare'] = async (entry, letter) => {
       if (letter.redrives >= maxRedrives && !force)
         throw refused(
           `it was sent again ${letter.redrives} times already (maxRedrives); \`force\` sends it all the same`,
         );
-      if (to === 'group' && !(await hasRecipient(letter)))
-        throw refused(
-          `there is no group ${letter.group} in ${letter.topic} any more; \`to: 'all'\` sends it to those there are`,
-        );
-      const edited = edit && (await this.#edited(letter, edit));
-      if (validate) await this.#check(edited ?? letter, validate);
-      if (dryRun) return true;
+      const absent = to === 'group' && !force ? await absence(letter) : undefined;
+      if (absent !== undefined) throw refused(absent);
+      const changed = edit && (await edited(letter, edit, this.#codec));
+      if (validate) await validated(changed ?? letter, validate);
       const notes = redriveNotesOf(entry.notes, run, to === 'group' ? letter.group : undefined);
-      return this.#shelf.handoff.moveEntry(entry, letter.topic, notes, edited?.payload);
+      return () => dryRun || this.#shelf.handoff.moveEntry(entry, letter.topic, notes, changed?.payload);
     };
-    return this.#remove({ kind: 'redriven', options, perSecond: dryRun ? undefined : perSecond, run, act });
+    return this.#run({ kind: 'redriven', options, perSecond: dryRun ? undefined : perSecond, run, prepare });
   }
 
-  async #edited(letter: DeadLetter, edit: NonNullable<RedriveOptions['edit']>): Promise<DeadLetter | undefined> {
+  async #run(removal: Removal): Promise<RemovalReport> {
+    const running = this.#remove(removal);
+    this.#running.add(running);
     try {
-      const changes = await edit(letter);
-      if (!changes) return undefined;
-      if (!letter.envelope) throw refused('it is no event, which `edit` could change');
-      const { header, body } = letter.envelope;
-      const headers = changes.headers ? { ...header.headers, ...changes.headers } : header.headers;
-      const fields = { ...header, ...(headers && { headers }) };
-      const envelope = createEnvelope(fields, 'body' in changes ? changes.body : body);
-      return { ...letter, envelope, payload: this.#codec.encode(envelope) };
-    } catch (thrown) {
-      throw isRefusal(thrown) ? thrown : refused('`edit` failed', thrown);
+      return await running;
+    } finally {
+      this.#running.delete(running);
     }
   }
 
-  async #check(letter: DeadLetter, validate: NonNullable<RedriveOptions['validate']>): Promise<void> {
-    let valid: boolean;
-    try {
-      valid = await validate(letter);
-    } catch (thrown) {
-      throw refused('`validate` failed', thrown);
-    }
-    if (!valid) throw refused('`validate` said no');
-  }
-
-  async #remove({ kind, options, perSecond, run, act }: Removal): Promise<RemovalReport> {
+  async #remove({ kind, options, perSecond, run, prepare }: Removal): Promise<RemovalReport> {
     const { dryRun = false, by, limit, onProgress } = options;
-    if (limit !== undefined && !(Number.isInteger(limit) && limit > 0))
-      throw misused('`limit` must be a whole number from 1 on');
-    const counts = { redriven: 0, purged: 0, gone: 0, refused: 0, failed: 0 };
-    const outcomes: { id: string; outcome: RemovalOutcome; reason?: unknown }[] = [];
+    const counts = { redriven: 0, purged: 0, gone: 0, refused: 0, failed: 0, unknown: 0 };
+    const outcomes: (Outcome & { readonly id: string })[] = [];
     let undone = 0;
     const trail = dryRun ? undefined : this.#audit.begin(kind, options, by);
     const signal = options.signal ? AbortSignal.any([this.#signal(), options.signal]) : this.#signal();
     const pace = paceOf(perSecond, signal);
     let [stopped, isDone] = [false, false];
+    let outage: Outcome | undefined;
     try {
       for await (const { id, entry } of selected(this.#shelf, options, run)) {
         // Before the next and not after each: nothing waits behind the last.
         if (isDone) await pace();
         stopped = signal.aborted;
         if (stopped) break;
-        const outcome = await this.#outcome(kind, entry, act);
+        const outcome = await this.#outcome(kind, entry, prepare);
         isDone = outcome.outcome === kind;
         counts[outcome.outcome]++;
         if (isDone) await trail?.add(id);
         else undone++;
         if (isDone ? dryRun && counts[kind] <= MAX_OUTCOMES : undone <= MAX_OUTCOMES) outcomes.push({ id, ...outcome });
         onProgress?.({ ...counts });
+        // The next one would fare no better, and each would wait for its time-out.
+        if (isOutage(outcome.reason)) {
+          outage = outcome;
+          stopped = true;
+          break;
+        }
         if (isDone && counts[kind] === limit) break;
       }
     } catch (thrown) {
@@ -187,19 +210,19 @@ export class Remover {
       if (!stopped) throw thrown;
     }
     await trail?.end(counts);
-    return { ...counts, dryRun, stopped, outcomes };
+    return { ...counts, dryRun, stopped, ...(outage && { reason: outage.reason }), outcomes };
   }
 
-  async #outcome(
-    kind: AuditKind,
-    entry: LogEntry | undefined,
-    act: Removal['act'],
-  ): Promise<{ outcome: RemovalOutcome; reason?: unknown }> {
+  async #outcome(kind: AuditKind, entry: LogEntry | undefined, prepare: Removal['prepare']): Promise<Outcome> {
     if (!entry) return { outcome: 'gone' };
+    let isAsked = false;
     try {
-      return { outcome: (await act(entry, this.#shelf.letter(entry))) ? kind : 'gone' };
+      const take = await prepare(entry, this.#shelf.letter(entry));
+      isAsked = true;
+      return { outcome: (await take()) ? kind : 'gone' };
     } catch (reason) {
-      return { outcome: isRefusal(reason) ? 'refused' : 'failed', reason };
+      if (isRefusal(reason)) return { outcome: 'refused', reason };
+      return { outcome: isAsked && isOutage(reason) ? 'unknown' : 'failed', reason };
     }
   }
 }

@@ -1,6 +1,7 @@
 import type { Capabilities, Codec, From, Handoff, Log, LogEntry, Transport } from '@logistically/events-kernel';
 import { type DeadLetter, letterOf, type Position } from './letter.ts';
 import { homeOf } from './notes.ts';
+import { isRead } from './presence.ts';
 
 /** What `kernel.dlq` takes of a transport. */
 export interface DlqNeeds extends Capabilities {
@@ -8,36 +9,11 @@ export interface DlqNeeds extends Capabilities {
   readonly log: Log;
 }
 
-/** Which dead letters are meant. What is not named is not looked at. */
-export interface LetterFilter {
-  /** The topic that they come from: `user-events`. */
-  readonly topic?: string;
-  readonly class?: string;
-  readonly type?: string;
-  readonly code?: string;
-  readonly fingerprint?: string;
-  readonly group?: string;
-  /** Failed at this time or later. */
-  readonly from?: Date;
-  /** Failed before this time. */
-  readonly to?: Date;
-}
-
 const PAGE = 1000;
 /** Where a transport cannot tell how many partitions a topic has. */
 const PARTITIONS_UNTOLD = 64;
-
-const isSame = <T>(wanted: T | undefined, actual: T): boolean => wanted === undefined || wanted === actual;
-
-export const passes = (filter: LetterFilter, letter: DeadLetter): boolean =>
-  isSame(filter.topic, letter.topic) &&
-  isSame(filter.class, letter.class) &&
-  isSame(filter.type, letter.type) &&
-  isSame(filter.code, letter.error.code) &&
-  isSame(filter.fingerprint, letter.fingerprint) &&
-  isSame(filter.group, letter.group) &&
-  (!filter.from || letter.failedAt >= filter.from.toISOString()) &&
-  (!filter.to || letter.failedAt < filter.to.toISOString());
+/** A consumer that did nothing for longer may be what a killed process has left behind. */
+const MAX_IDLE_MS = 600_000;
 
 /** The dead letters of a transport, in the order of topic, partition and cursor. */
 export class Shelf {
@@ -53,10 +29,6 @@ export class Shelf {
 
   get handoff(): Handoff {
     return this.#transport().capabilities.handoff;
-  }
-
-  get transport(): string {
-    return this.#transport().name;
   }
 
   letter(entry: LogEntry): DeadLetter {
@@ -84,6 +56,21 @@ export class Shelf {
     if (!inspect) return undefined;
     const { partitions } = await inspect.topic(topic);
     return new Map(partitions.map(({ partition, groups }) => [partition, groups.map(({ group }) => group)]));
+  }
+
+  /**
+   * Whether somebody reads a topic for a group right now: a group outlives those who read it. Any partition will do, since others
+   * of the group take over those that are left. True where the transport cannot tell.
+   */
+  async isRead(topic: string, group: string): Promise<boolean> {
+    const { inspect, store, durable } = this.#transport().capabilities as Capabilities;
+    if (!inspect) return true;
+    const { partitions } = await inspect.topic(topic);
+    // Where nothing outlives the process, a consumer that is there is alive.
+    const isAlive = ({ idleMs }: { readonly idleMs?: number }): boolean => !durable || !(Number(idleMs) > MAX_IDLE_MS);
+    const states = partitions.flatMap(({ groups }) => groups).filter((state) => state.group === group);
+    if (states.some(({ consumers }) => consumers.some(isAlive))) return true;
+    return store !== undefined && isRead(store, group, topic);
   }
 
   /** Every entry from behind a position on. Reads pages, and may be left at any time. */

@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { sharedRedis } from '@logistically/events-conformance/services';
-import { createKernel } from '@logistically/events-kernel';
+import { createKernel, type TopicState } from '@logistically/events-kernel';
 import { memory } from '@logistically/events-memory';
 import { redisStreams } from '@logistically/events-redis-streams';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { buryMany, type Node, quiet, startNode, until } from './scene.ts';
+import type { RemovalReport } from '../src/index.ts';
+import { buryMany, type Node, quiet, startNode, unread, until } from './scene.ts';
 
 const { url, cli } = await sharedRedis();
 
@@ -20,19 +21,89 @@ const brokers = {
   },
 };
 
+const reasonsOf = (report: RemovalReport): unknown[] =>
+  report.outcomes.map(({ reason }) => (reason as Error | undefined)?.message);
+
+describe.each(Object.entries(brokers))('a group that nobody reads any more on %s', (name, broker) => {
+  test('gets nothing sent again: it would be sent to nobody', async () => {
+    const handle = broker();
+    const [shop, renamed] = [await startNode({}, handle()), await startNode({ service: 'shop2' }, handle())];
+    const got: unknown[] = [];
+    await buryMany(shop, 2);
+    await renamed.subscribe('order.placed', ({ body }) => void got.push(body), { group: 'shop2' });
+    expect(await renamed.dlq.redrive({ filter: {}, limit: 1 })).toMatchObject({ redriven: 1 });
+    if (name === 'memory') await unread(shop);
+    else await shop.stop();
+    const refused = await renamed.dlq.redrive({ filter: {} });
+    expect(refused).toMatchObject({ redriven: 0, refused: 1, outcomes: [{ reason: { code: 'EVENTS_DLQ_REFUSED' } }] });
+    expect(reasonsOf(refused)).toEqual([expect.stringContaining('nobody reads group shop in order-events now')]);
+    expect(await renamed.dlq.redrive({ filter: {}, dryRun: true })).toMatchObject({ refused: 1 });
+    expect(await renamed.dlq.redrive({ filter: {}, dryRun: true, force: true })).toMatchObject({ redriven: 1 });
+    expect(await renamed.dlq.redrive({ filter: {}, to: 'all' })).toMatchObject({ redriven: 1 });
+    await until(() => got.length === 1, 'the other group has it');
+  });
+});
+
+test('a group that is read and has had no traffic since it was started gets it, one of a pattern too', async () => {
+  const handle = brokers['redis-streams']();
+  const first = await startNode({}, handle());
+  await buryMany(first, 2);
+  await first.stop();
+  for (const pattern of ['order.placed', 'order.*']) {
+    const second = await startNode({}, handle());
+    const tool = await startNode({ service: 'tool' }, handle());
+    const got: unknown[] = [];
+    await second.subscribe(pattern, ({ body }) => void got.push(body));
+    expect(await tool.dlq.redrive({ filter: {}, limit: 1 })).toMatchObject({ redriven: 1, refused: 0 });
+    await until(() => got.length === 1, 'it is handled');
+    await second.stop();
+  }
+});
+
+test('what a killed process has left behind is no reader, and where nothing outlives the process a quiet one is', async () => {
+  const idle = (durable: boolean, idleMs: number) => {
+    const inner = memory({ redeliverMs: 1 });
+    const { store: _, ...capabilities } = inner.capabilities;
+    const topic = async (name: string): Promise<TopicState> => ({
+      topic: name,
+      partitions: [
+        {
+          partition: 0,
+          length: 1,
+          groups: [
+            { group: 'shop', lag: 0, pending: 0, delayed: 0, consumers: [{ consumer: 'one', pending: 0, idleMs }] },
+          ],
+        },
+      ],
+    });
+    const own = { ...capabilities, inspect: { topic }, ...(durable && { durable: 'server' as const }) };
+    return { ...inner, capabilities: own } as unknown as ReturnType<typeof memory>;
+  };
+  for (const [durable, idleMs, redriven] of [
+    [true, 599_000, 1],
+    [true, 601_000, 0],
+    [false, 601_000, 1],
+  ] as const) {
+    const kernel = await startNode({}, idle(durable, idleMs));
+    await buryMany(kernel, 1);
+    expect(await kernel.dlq.redrive({ filter: {}, dryRun: true })).toMatchObject({ redriven, refused: 1 - redriven });
+  }
+});
+
 test('what no group is there for any more is not sent to nobody', async () => {
   const prefix = `dlq-to-${randomBytes(4).toString('hex')}`;
   const kernel = await startNode({}, redisStreams({ url, prefix }));
-  await buryMany(kernel, 2);
-  expect(await kernel.dlq.redrive({ filter: {}, limit: 1 })).toMatchObject({ redriven: 1 });
+  const tool = await startNode({ service: 'tool' }, redisStreams({ url, prefix }));
+  await buryMany(kernel, 1);
+  await kernel.stop();
   await cli('XGROUP', 'DESTROY', `${prefix}:{order-events:0}:order-events`, 'shop');
-  const { refused, outcomes } = await kernel.dlq.redrive({ filter: {}, dryRun: true });
+  const { refused, outcomes } = await tool.dlq.redrive({ filter: {}, dryRun: true });
   expect({ refused, reason: outcomes[0]?.reason }).toMatchObject({
     refused: 1,
     reason: { code: 'EVENTS_DLQ_REFUSED', message: expect.stringContaining('no group shop in order-events') },
   });
-  expect(await kernel.dlq.redrive({ filter: {} })).toMatchObject({ redriven: 0, refused: 1 });
-  expect(await kernel.dlq.redrive({ filter: {}, to: 'all' })).toMatchObject({ redriven: 1 });
+  expect(await tool.dlq.redrive({ filter: {} })).toMatchObject({ redriven: 0, refused: 1 });
+  expect(await tool.dlq.redrive({ filter: {}, to: 'all' })).toMatchObject({ redriven: 1 });
 });
 
 describe.each(Object.entries(brokers))('two groups on %s', (_, broker) => {

@@ -211,6 +211,70 @@ test('a dead letter that is consumed and fails stays where it is', async () => {
   expect(await transport.capabilities.log.topics()).toEqual(['order-events', 'dlq:order-events']);
 });
 
+const hostile = (): never => {
+  throw new Error('hostile');
+};
+const { proxy, revoke } = Proxy.revocable(new Error('x'), {});
+revoke();
+
+test.each<[string, unknown]>([
+  ['a code that is no text', Object.assign(permanent('no'), { code: Object.create(null) })],
+  ['a code that throws', Object.assign(permanent('no'), { code: { toString: hostile } })],
+  ['a property that throws', Object.defineProperty({}, 'permanent', { get: hostile })],
+  ['a revoked proxy', proxy],
+])('an error with %s is buried like any other', async (_, thrown) => {
+  const kernel = await startNode({ maxAttempts: 2 });
+  const errors = heard(kernel, 'error');
+  await bury(kernel, [1], 'order.placed', () => thrown);
+  expect(errors).toEqual([]);
+});
+
+test('what is too long for a topic of its class goes to that of all classes', async () => {
+  const kernel = await startNode({ classification: true });
+  const entity = 'a'.repeat(238);
+  await bury(kernel, [1], `${entity}.placed`);
+  expect((await kernel.dlq.list()).letters).toMatchObject([
+    { dlqTopic: `dlq:${entity}-events`, class: 'processing', topic: `${entity}-events` },
+  ]);
+});
+
+test('what a stop has ended is no attempt: deploys make nothing dead', async () => {
+  const transport = memory({ redeliverMs: 1 });
+  const attempts: number[] = [];
+  for (let deploy = 1; deploy <= 4; deploy++) {
+    const kernel = await startNode({ maxAttempts: 2 }, transport);
+    const failed = heard(kernel, 'failed');
+    await kernel.subscribe('order.placed', (_, { attempt, signal }) => {
+      attempts.push(attempt);
+      return new Promise((_, reject) => signal.addEventListener('abort', () => reject(new Error('closed'))));
+    });
+    if (deploy === 1) await kernel.publish('order.placed', 1);
+    await until(() => attempts.length === deploy, 'it is being handled');
+    await kernel.stop(500);
+    expect(failed[0]?.reason).toMatchObject({
+      code: 'EVENTS_DLQ_INTERRUPTED',
+      uncounted: true,
+      cause: { message: 'closed' },
+    });
+    expect((await (await startNode({}, transport)).dlq.stats()).depth).toBe(0);
+  }
+  expect(attempts).toEqual([1, 1, 1, 1]);
+});
+
+test('what is permanent is dead, also when a stop comes', async () => {
+  const transport = memory({ redeliverMs: 1 });
+  const kernel = await startNode({}, transport);
+  let calls = 0;
+  await kernel.subscribe('order.placed', (_, { signal }) => {
+    calls++;
+    return new Promise((_, reject) => signal.addEventListener('abort', () => reject(permanent('no'))));
+  });
+  await kernel.publish('order.placed', 1);
+  await until(() => calls === 1, 'it is being handled');
+  await kernel.stop(500);
+  expect((await (await startNode({}, transport)).dlq.stats()).depth).toBe(1);
+});
+
 test('switched off it moves nothing, and shows what is there', async () => {
   const transport = memory({ redeliverMs: 1 });
   await bury(await startNode({}, transport), [1]);

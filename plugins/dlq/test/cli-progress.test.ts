@@ -9,7 +9,7 @@ const scene = (stream: { isTTY?: boolean; columns?: number }, total?: number) =>
   const progress = new Progress({ ...stream, write: (text) => written.push(text) }, total, () => now);
   const at = (ms: number, redriven: number, refused = 0): void => {
     now = ms;
-    progress.update({ redriven, purged: 0, gone: 0, refused, failed: 0 });
+    progress.update({ redriven, purged: 0, gone: 0, refused, failed: 0, unknown: 0 });
   };
   return { at, written, progress };
 };

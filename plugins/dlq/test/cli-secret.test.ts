@@ -31,6 +31,7 @@ test('no command, done or failed, prints the password', { timeout: 60_000 }, asy
   expect(codes).toEqual(Array(8).fill(0));
   await run('redrive', '--all', '--fast');
   await run('lst', url);
+  await run('show', `redis://me:${PASSWORD.repeat(9)}@host`);
   const wrong = await start(['list'], { EVENTS_DLQ_URL: url.replace('geheim', 'geheim2') }).exit;
   expect(wrong).toMatchObject({ code: 2, err: 'Redis does not accept this user and password.\n' });
   const running = start(['redrive', '--all', '--per-second', '1', '--prefix', prefix], { EVENTS_DLQ_URL: url });
@@ -38,7 +39,7 @@ test('no command, done or failed, prints the password', { timeout: 60_000 }, asy
   await server.kill();
   const broken = await running.exit;
   expect(broken.code).toBe(1);
-  expect(broken.out).toMatch(/redriven 1, .*failed 2/);
+  expect(broken.out).toMatch(/redriven 1, .*failed 0, unknown 1; ended/);
   for (const text of [...printed, wrong.out, wrong.err, broken.out, broken.err])
     expect(text).not.toMatch(/geheim|is:t|is%3At/);
 });
@@ -48,6 +49,7 @@ test('a text is without the credentials of URLs and without the password, howeve
   expect(concealed(`at ${url}: a%3Abcd or a:bcd, and amqp://x:y/z@h/p`, url)).toBe(
     'at redis://***@host: *** or ***, and amqp://***@h/p',
   );
+  expect(concealed('no redis://me:a/b c#d@host', 'none')).toBe('no redis://***@host');
   expect(concealed('an apple', 'redis://:a@host')).toBe('an apple');
   expect(concealed('no address', 'none')).toBe('no address');
 });

@@ -26,6 +26,34 @@ test('texts are at most 1 kB of whole characters, and no URL keeps its password'
   expect(Buffer.byteLength(message)).toBeLessThanOrEqual(1024);
 });
 
+test.each([
+  ['redis://user:pa/ss@host:6379 refused', 'redis://***@host:6379 refused'],
+  ['postgres://u:p#w/x@db/1', 'postgres://***@db/1'],
+  ['a://u:hunter 2@h', 'a://***@h'],
+  ['redis://:a b@h and amqp://u:c d/e@i', 'redis://***@h and amqp://***@i'],
+  ['redis://h:6379 and amqp://u:p@h', 'redis://h:6379 and amqp://***@h'],
+  ['http://host:80/path is gone', 'http://host:80/path is gone'],
+  [`x redis://u:${'T'.repeat(4200)}@host`, 'x redis://***'],
+])('%s keeps no credentials, nor as code or name', (text, kept) => {
+  expect(failureOf(Object.assign(new Error(text), { code: text, name: text }))).toMatchObject({
+    message: kept,
+    code: kept,
+    name: kept,
+  });
+});
+
+test('a code that is neither text nor number is none: it may throw when it is made a text', () => {
+  const hostile = (): string => {
+    throw new Error('hostile');
+  };
+  for (const code of [Object.create(null), { toString: hostile }, [Object.create(null)], Symbol('s'), null, ''])
+    expect(failureOf(Object.assign(new Error('no'), { code, name: code }))).toMatchObject({
+      code: undefined,
+      name: 'object',
+    });
+  expect(failureOf(Object.assign(new Error('no'), { code: 404 })).code).toBe('404');
+});
+
 test('the fingerprint is the same for one cause and differs for another', () => {
   const fail = (message: string, code?: string): string => {
     const make = (): Error => Object.assign(new Error(message), { code });

@@ -56,6 +56,7 @@ test('a letter is got by its id; what is none is refused', async () => {
   expect(await kernel.dlq.get('dlq:order-events/0/999')).toBeUndefined();
   for (const id of ['', 'order-events/0/1', 'dlq:order-events', 'dlq:order-events/x/1'])
     await expect(kernel.dlq.get(id)).rejects.toMatchObject({ code: 'EVENTS_DLQ_ID' });
+  await expect(kernel.dlq.get('redis://:geheim@host')).rejects.toThrow(/^That is no id/);
 });
 
 test('stats count by class, code and fingerprint', async () => {

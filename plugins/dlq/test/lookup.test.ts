@@ -30,6 +30,20 @@ test('where cursors are times, a letter is read from its place on', async () => 
   expect(await kernel.dlq.get('dlq:none-events/0/1-1')).toBeUndefined();
 });
 
+test('an entry that was written by hand with an absurd time is a letter like any other', async () => {
+  const prefix = `dlq-lookup-${randomBytes(4).toString('hex')}`;
+  const kernel = await startNode({}, await redisAt(prefix));
+  await buryMany(kernel, 1);
+  const { cli } = await sharedRedis();
+  await cli('XADD', `${prefix}:{order-events:0}:dlq:order-events`, '9999999999999999-1', 'foo', 'bar');
+  const { letters } = await kernel.dlq.list();
+  expect(letters).toMatchObject([{ type: 'order.placed' }, { failedAt: '9999-12-31T23:59:59.999Z' }]);
+  expect(await kernel.dlq.stats()).toMatchObject({ depth: 2, oldest: letters[0]?.failedAt });
+  expect(await kernel.dlq.get(letters[1]?.id as string)).toEqual(letters[1]);
+  expect(await kernel.dlq.purge({ ids: [letters[1]?.id as string] })).toMatchObject({ purged: 1 });
+  expect(await kernel.dlq.purge({ filter: {} })).toMatchObject({ purged: 1 });
+});
+
 test('where they are not, 100 000 entries are looked at, and what may lie behind them is not called gone', async () => {
   const transport = memory({ maxRetained: 200_000 });
   const writer = createKernel({ service: 'writer', logger: quiet, topics: { topicOf: () => 'dlq:order-events' } }).use(

@@ -29,6 +29,14 @@ test.each<DlqOptions>([
   { retryMs: Number.NaN },
   { classification: {} as { classify: () => undefined } },
   { poisonMessageHandler: 'x' as unknown as () => void },
+  { retryMs: 1e300 },
+  { classification: 'x' as unknown as true },
+  { classification: null as unknown as true },
+  { retention: 5 as unknown as object },
+  { enabled: 'false' as unknown as false },
+  { audit: 0 as unknown as false },
+  null as unknown as DlqOptions,
+  'x' as unknown as DlqOptions,
 ])('%j is refused at once', (options) => {
   expect(() => dlq(options)).toThrow(expect.objectContaining({ code: 'EVENTS_CONFIG' }));
 });

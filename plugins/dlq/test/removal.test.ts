@@ -210,6 +210,27 @@ test('two that redrive at once send each letter once', async () => {
   expect(events.map(({ body }) => body).sort((a, b) => Number(a) - Number(b))).toEqual(numbers);
 });
 
+test('of three that are forced at once none takes what another one has brought back', async () => {
+  const kernel = await startNode();
+  await buryMany(kernel, 1500);
+  let calls = 0;
+  await kernel.subscribe(
+    'order.placed',
+    () => {
+      calls++;
+      throw Object.assign(new Error('no'), { permanent: true });
+    },
+    { concurrency: 500 },
+  );
+  const signal = AbortSignal.timeout(5000);
+  const run = () => kernel.dlq.redrive({ filter: {}, force: true, signal, perSecond: 3000 });
+  const reports = await Promise.all([run(), run(), run()]);
+  expect(reports.map(({ stopped }) => stopped)).toEqual([false, false, false]);
+  await until(async () => (await kernel.dlq.stats()).depth === 1500, 'all are dead again');
+  expect(calls).toBeLessThanOrEqual(4500);
+  expect(await kernel.dlq.redrive({ filter: {}, force: true, limit: 1 })).toMatchObject({ redriven: 1 });
+});
+
 test('purged is gone for good, and a second time there is nothing', async () => {
   const kernel = await startNode();
   await bury(kernel, [1, 2]);

@@ -8,6 +8,7 @@ import {
   type Log,
   type Logger,
   type Store,
+  type Subscription,
   type Transport,
 } from '@logistically/events-kernel';
 import { memory } from '@logistically/events-memory';
@@ -53,6 +54,22 @@ export const heard = <K extends keyof LifecycleEvents>(kernel: Node, type: K): L
   return events;
 };
 
+const kept = new WeakMap<Node, Map<string, Subscription>>();
+
+/** Somebody goes on reading the topic for the group, and handles nothing: else nothing would be sent again to it. */
+export const keepReading = async (kernel: Node, type = 'order.placed'): Promise<void> => {
+  const patterns = kept.get(kernel) ?? new Map<string, Subscription>();
+  kept.set(kernel, patterns);
+  const pattern = `${type.split('.')[0]}.nothing`;
+  if (patterns.has(pattern)) return;
+  patterns.set(pattern, await kernel.subscribe(pattern, () => {}));
+};
+
+/** Ends that. */
+export const unread = async (kernel: Node): Promise<void> => {
+  for (const { unsubscribe } of kept.get(kernel)?.values() ?? []) await unsubscribe();
+};
+
 /** Publishes events that all fail, and waits until they are dead letters. */
 export const bury = async (
   kernel: Node,
@@ -61,6 +78,7 @@ export const bury = async (
   fail: (body: unknown) => unknown = () => Object.assign(new Error('no'), { permanent: true }),
   partitions = 1,
 ): Promise<void> => {
+  await keepReading(kernel, type);
   const before = (await kernel.dlq.stats()).depth;
   const { unsubscribe } = await kernel.subscribe(type, ({ body }) => {
     throw fail(body);
@@ -76,6 +94,7 @@ export const buryMany = async (
   count: number,
   fail: () => unknown = () => new Error('no'),
 ): Promise<readonly string[]> => {
+  await keepReading(kernel);
   const before = (await kernel.dlq.stats()).depth;
   const handler = (): never => {
     throw Object.assign(fail() as Error, { permanent: true });

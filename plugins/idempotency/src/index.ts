@@ -1,3 +1,4 @@
+export type { InboxClient, InboxConnection, InboxPool, InboxResult } from './connection.ts';
 export {
   type IdempotencyApi,
   type IdempotencyNeeds,
@@ -6,13 +7,5 @@ export {
   idempotency,
   type ProduceOptions,
 } from './idempotency.ts';
-export {
-  type Inbox,
-  type InboxClient,
-  type InboxConnection,
-  type InboxOptions,
-  type InboxPool,
-  type InboxResult,
-  postgresInbox,
-} from './inbox.ts';
+export { type Inbox, type InboxOptions, postgresInbox } from './inbox.ts';
 export type { EventKey, PublishKey } from './key.ts';

@@ -16,7 +16,9 @@ const bounded = (key: string): string => {
       '`by` made no key of an event: return a text, and not an empty one.',
       { permanent: true },
     );
-  return key.length <= MAX_LENGTH && PLAIN.test(key) ? key : `#${createHash('sha256').update(key).digest('hex')}`;
+  if (key.length <= MAX_LENGTH && PLAIN.test(key)) return key;
+  // UTF-8 has but one way to write all that is no well-formed text.
+  return `#${createHash('sha256').update(key, 'utf16le').digest('hex')}`;
 };
 
 export const isEventKey = (by: unknown): by is EventKey => by === 'id' || by === 'hash' || typeof by === 'function';

@@ -1,53 +1,16 @@
 import { randomBytes } from 'node:crypto';
-import { type PostgresService, postgres } from '@logistically/events-conformance/services';
-import type { Envelope, HandlerContext } from '@logistically/events-kernel';
-import { Pool, type PoolClient } from 'pg';
-import { afterAll, describe, expect, onTestFinished, test } from 'vitest';
-import { type InboxOptions, postgresInbox } from '../src/index.ts';
+import { postgres } from '@logistically/events-conformance/services';
+import { createKernel } from '@logistically/events-kernel';
+import { memory } from '@logistically/events-memory';
+import { afterAll, describe, expect, test } from 'vitest';
+import { type InboxOptions, type InboxResult, postgresInbox } from '../src/index.ts';
 import { until } from './node.ts';
+import { context, openOffice, placed, silent } from './office.ts';
 
 const server = await postgres();
 afterAll(() => server.stop());
 
-const silent = { debug() {}, info() {}, warn() {}, error() {} };
-const placed = (id: string, body: unknown = {}): Envelope =>
-  ({ header: { id, type: 'order.placed', hash: `hash of ${JSON.stringify(body)}` }, body }) as unknown as Envelope;
-const context = (group = 'mail', signal = new AbortController().signal): HandlerContext => ({
-  ...{ transport: 'memory', topic: 'order-events', partition: 0, cursor: '1', attempt: 1, logger: silent },
-  ...{ group, signal },
-});
-
-/** A pool, an inbox with a table of its own, and a table of effects. */
-const office = async (options: InboxOptions = {}, { url }: PostgresService = server) => {
-  const pool = new Pool({ connectionString: url });
-  // Of idle connections, when a test's own server stops.
-  pool.on('error', () => {});
-  // Not waited for: a test that fails may leave a client with somebody.
-  onTestFinished(() => void pool.end());
-  const suffix = randomBytes(4).toString('hex');
-  const table = `inbox_${suffix}`;
-  const inbox = postgresInbox({ table, ...options });
-  await inbox.create(pool);
-  await pool.query(`CREATE TABLE effects_${suffix} (n int)`);
-  const count = async (name: string): Promise<number> =>
-    Number((await pool.query(`SELECT count(*) FROM ${name}`)).rows[0].count);
-  const effect = (client: PoolClient) => client.query(`INSERT INTO effects_${suffix} VALUES (1)`);
-  const begin = async (how = 'BEGIN'): Promise<PoolClient> => {
-    const client = await pool.connect();
-    await client.query(how);
-    return client;
-  };
-  const end = async (client: PoolClient, how: 'COMMIT' | 'ROLLBACK'): Promise<void> => {
-    await client.query(how);
-    client.release();
-  };
-  /** Backends that wait, and for what; only those of this database's tests that mention the table. */
-  const waiting = async (kind: string, text = table): Promise<number[]> => {
-    const query = 'SELECT pid FROM pg_stat_activity WHERE $1 IN (wait_event_type, wait_event) AND query LIKE $2';
-    return (await pool.query(query, [kind, `%${text}%`])).rows.map(({ pid }) => pid as number);
-  };
-  return { pool, inbox, table, count, effects: () => count(`effects_${suffix}`), effect, begin, end, waiting };
-};
+const office = (options: InboxOptions = {}) => openOffice(server, options);
 
 describe('the table', () => {
   test('is made once, however many make it at once, with or without a schema', async () => {
@@ -66,12 +29,19 @@ describe('the table', () => {
     const user = `user_${randomBytes(4).toString('hex')}`;
     await pool.query(`CREATE ROLE ${user} NOLOGIN`);
     await pool.query('REVOKE CREATE ON SCHEMA public FROM PUBLIC');
-    await pool.query(`GRANT SELECT, INSERT, DELETE ON ${table} TO ${user}`);
+    await pool.query(`GRANT SELECT, INSERT, UPDATE, DELETE ON ${table} TO ${user}`);
     const client = await pool.connect();
     await client.query(`SET ROLE ${user}`);
     await inbox.create(client);
     expect(await inbox.record(client, placed('1'), context())).toBe(true);
+    expect(await inbox.purge(client, 0)).toBe(1);
     client.release(true);
+  });
+
+  test('is not taken for there where something else has its name', async () => {
+    const { pool, table } = await office();
+    const index = postgresInbox({ table: `${table}_handled_at` });
+    await expect(index.create(pool)).rejects.toMatchObject({ code: '42P07' });
   });
 
   test.each(['', 'a-b', 'Inbox', 'a.b.c', 'x"; DROP TABLE y; --', '1st', 'a'.repeat(51), 7 as unknown as string])(
@@ -80,6 +50,35 @@ describe('the table', () => {
       expect(() => postgresInbox({ table })).toThrow(expect.objectContaining({ code: 'EVENTS_CONFIG' }));
     },
   );
+});
+
+test.each([null, 7, { name: '' }, { name: 'a/b' }, { name: 'a'.repeat(101) }, { name: 7 }, { table: null }])(
+  'an inbox is not made of %j',
+  (options) => {
+    expect(() => postgresInbox(options as InboxOptions)).toThrow(expect.objectContaining({ code: 'EVENTS_CONFIG' }));
+  },
+);
+
+test('each handler of a group has its effect, by an inbox of another name', async () => {
+  const { pool, effect, effects, count, table } = await office();
+  await using kernel = Object.assign(createKernel({ service: 'billing', logger: silent }).use(memory()), {
+    [Symbol.asyncDispose]: async () => void (await kernel.stop()),
+  });
+  await kernel.start();
+  const handled: string[] = [];
+  for (const [name, pattern] of [
+    ['invoices', 'order.placed'],
+    ['audit_log.v-2', 'order.*'],
+  ] as const) {
+    const inbox = postgresInbox({ table, name });
+    await kernel.subscribe(pattern, async (event, delivery) => {
+      for (let n = 0; n < 2; n++) await inbox.once(pool, event, delivery, effect);
+      handled.push(name);
+    });
+  }
+  await kernel.publish('order.placed', {});
+  await until(() => handled.length === 2, 'both have handled it');
+  expect([await effects(), await count(table)]).toEqual([2, 2]);
 });
 
 describe('record', () => {
@@ -139,128 +138,24 @@ describe('record', () => {
     expect(await inbox.record(pool, placed('1', 'x'.repeat(10_000)), context())).toBe(true);
     expect(await inbox.record(pool, placed('2', 'x'.repeat(10_000)), context())).toBe(false);
     expect(await inbox.record(pool, placed('3', 'y'), context())).toBe(true);
+    // Halves of characters, as `slice` leaves them.
+    expect(await inbox.record(pool, placed('4', '🍏'.slice(0, 1)), context())).toBe(true);
+    expect(await inbox.record(pool, placed('5', '🚀'.slice(0, 1)), context())).toBe(true);
     const none = postgresInbox({ by: () => '' });
     await expect(none.record(pool, placed('1'), context())).rejects.toMatchObject({ code: 'EVENTS_IDEMPOTENCY_KEY' });
     expect(() => postgresInbox({ by: 'type' as 'id' })).toThrow(expect.objectContaining({ code: 'EVENTS_CONFIG' }));
   });
 });
 
-describe('once', () => {
-  test('commits the effect together with the record, and runs nothing for a duplicate', async () => {
-    const { inbox, pool, effects, effect } = await office();
-    expect(await inbox.once(pool, placed('1'), context(), effect)).toBe(true);
-    expect(await inbox.once(pool, placed('1'), context(), effect)).toBe(false);
-    expect(await effects()).toBe(1);
-  });
-
-  test('leaves a connection as it was', async () => {
-    const { inbox, pool, effect } = await office();
-    const listeners = async (): Promise<number> => {
-      const client = await pool.connect();
-      client.release();
-      return client.listenerCount('error');
-    };
-    const before = await listeners();
-    await inbox.once(pool, placed('1'), context(), effect);
-    expect(await listeners()).toBe(before);
-    expect(pool.totalCount).toBe(1);
-  });
-
-  test('of many at once runs one, and whoever waited knows it', async () => {
-    const { inbox, pool, effects, effect } = await office();
-    const many = Array.from({ length: 8 }, () => inbox.once(pool, placed('1'), context(), effect));
-    expect((await Promise.all(many)).filter(Boolean)).toHaveLength(1);
-    expect(await effects()).toBe(1);
-  });
-
-  test('leaves nothing behind where the work fails, not even the record', async () => {
-    const { inbox, pool, table, count, effects, effect } = await office();
-    const fails = async (client: PoolClient): Promise<void> => {
-      await effect(client);
-      throw new Error('no');
-    };
-    await expect(inbox.once(pool, placed('1'), context(), fails)).rejects.toThrow('no');
-    expect([await count(table), await effects()]).toEqual([0, 0]);
-    expect(await inbox.once(pool, placed('1'), context(), effect)).toBe(true);
-  });
-
-  test('rejects where a statement failed and the work did not tell', async () => {
-    const { inbox, pool, table, count, effects, effect } = await office();
-    const hushes = async (client: PoolClient): Promise<void> => {
-      await effect(client);
-      await client.query('SELECT nothing FROM nowhere').catch(() => {});
-    };
-    await expect(inbox.once(pool, placed('1'), context(), hushes)).rejects.toMatchObject({
-      code: 'EVENTS_IDEMPOTENCY_ROLLED_BACK',
-    });
-    expect([await count(table), await effects()]).toEqual([0, 0]);
-  });
-
-  test('takes nothing to the end that was told to stop', async () => {
-    const { inbox, pool, effects, effect } = await office();
-    const stop = new AbortController();
-    const reason = new Error('stopped');
-    const stopped = async (client: PoolClient): Promise<void> => {
-      await effect(client);
-      stop.abort(reason);
-    };
-    await expect(inbox.once(pool, placed('1'), context('mail', stop.signal), stopped)).rejects.toBe(reason);
-    await expect(inbox.once(pool, placed('1'), context('mail', stop.signal), effect)).rejects.toBe(reason);
-    await expect(inbox.record(pool, placed('1'), context('mail', stop.signal))).rejects.toBe(reason);
-    expect(await effects()).toBe(0);
-    expect(await inbox.once(pool, placed('1'), context(), effect)).toBe(true);
-  });
-
-  test('survives the loss of its connection, and gives the pool none that is broken', async () => {
-    const { inbox, pool, effects, effect } = await office();
-    const loses = async (client: PoolClient): Promise<void> => {
-      await effect(client);
-      const { rows } = await client.query('SELECT pg_backend_pid() AS pid');
-      const lost = new Promise((resolve) => client.once('end', resolve));
-      await pool.query('SELECT pg_terminate_backend($1)', [rows[0].pid]);
-      await lost;
-    };
-    const broken: unknown[] = [];
-    pool.on('release', (error) => broken.push(error));
-    await expect(inbox.once(pool, placed('1'), context(), loses)).rejects.toThrow(/not queryable|terminat/);
-    expect(broken).toEqual([null, true]);
-    expect(pool.totalCount).toBe(1);
-    expect(await inbox.once(pool, placed('1'), context(), effect)).toBe(true);
-    expect(await effects()).toBe(1);
-  });
-
-  test('rejects where the commit was not confirmed, and the record tells that it was there', async () => {
-    await using own = await postgres({ sources: ['binary', 'package', 'container'] });
-    const { inbox, pool, effects, effect, waiting } = await office({}, own);
-    // A standby that never comes: the commit is on disk, and its confirmation is held back.
-    const held = (): Promise<number[]> => waiting('SyncRep', 'COMMIT');
-    await pool.query("ALTER SYSTEM SET synchronous_standby_names = 'nobody'");
-    await pool.query('SELECT pg_reload_conf()');
-    let id = 0;
-    let outcome: Promise<unknown> = Promise.resolve();
-    // The server takes it in when it comes to it; until then commits are confirmed.
-    await until(async () => {
-      let confirmed = false;
-      outcome = inbox.once(pool, placed(`${++id}`), context(), async (client) => {
-        await client.query('SET LOCAL synchronous_commit = on');
-        await effect(client);
-      });
-      const noted = outcome.then(
-        () => {
-          confirmed = true;
-        },
-        () => {},
-      );
-      await Promise.race([noted, until(async () => (await held()).length === 1, 'it is being committed')]);
-      return !confirmed;
-    }, 'a commit is held back');
-    const rejected = expect(outcome).rejects.toThrow();
-    await pool.query('SELECT pg_terminate_backend($1)', await held());
-    await rejected;
-    expect(await effects()).toBe(id);
-    expect(await inbox.once(pool, placed(`${id}`), context(), effect)).toBe(false);
-    expect(await effects()).toBe(id);
-  });
+test.each([
+  ...[undefined, null, [], {}, { rowCount: null }, { rowCount: -1 }, { rowCount: 0.5 }, { rowCount: 1n }],
+  ...[{ rowCount: '1' }, { rowCount: 1001 }],
+])('a client that answers %o is refused: nothing is dropped for a duplicate, or kept for ever', async (answer) => {
+  const inbox = postgresInbox();
+  const client = { query: async () => answer as InboxResult };
+  const refused = { code: 'EVENTS_CONFIG' };
+  await expect(inbox.record(client, placed('1'), context())).rejects.toMatchObject(refused);
+  await expect(inbox.purge(client, 1)).rejects.toMatchObject(refused);
 });
 
 describe('purge', () => {
@@ -303,8 +198,27 @@ describe('purge', () => {
     expect(await count(table)).toBe(2);
   });
 
-  test.each([-1, Number.NaN, Number.POSITIVE_INFINITY])('refuses an age of %d', async (age) => {
-    const { inbox, pool } = await office();
-    await expect(inbox.purge(pool, age)).rejects.toMatchObject({ code: 'EVENTS_CONFIG' });
+  test('counts from the record, not from the beginning of its transaction', async () => {
+    const { inbox, begin, end, pool, table } = await office();
+    const slow = await begin();
+    await slow.query('SELECT pg_sleep(0.02)');
+    await inbox.record(slow, placed('1'), context());
+    const { rows } = await slow.query(`SELECT handled_at >= now() + interval '20 ms' AS late FROM ${table}`);
+    await end(slow, 'COMMIT');
+    expect(rows).toEqual([{ late: true }]);
+    expect(await inbox.purge(pool, 60_000)).toBe(0);
   });
+
+  test('takes an age of 3000 years', async () => {
+    const { inbox, pool } = await office();
+    expect(await inbox.purge(pool, 1e14)).toBe(0);
+  });
+
+  test.each([-1, Number.NaN, Number.POSITIVE_INFINITY, 1.1e14, Number.MAX_VALUE])(
+    'refuses an age of %d',
+    async (age) => {
+      const { inbox, pool } = await office();
+      await expect(inbox.purge(pool, age)).rejects.toMatchObject({ code: 'EVENTS_CONFIG' });
+    },
+  );
 });

@@ -2,7 +2,7 @@ import { EventsError } from '@logistically/events-kernel';
 import type { DlqApi } from '../dlq.ts';
 import type { Counts, PurgeOptions, RedriveOptions, RemovalReport } from '../removal.ts';
 import { isConfirmed } from './confirmation.ts';
-import { Progress } from './progress.ts';
+import { Progress, sumOf } from './progress.ts';
 import type { Command, Request } from './request.ts';
 import {
   json,
@@ -68,9 +68,6 @@ const optionsOf = ({ ids, filter, limit, dryRun, by }: Request, signal: AbortSig
   signal,
 });
 
-const sumOf = ({ redriven, purged, gone, refused, failed }: RemovalReport): number =>
-  redriven + purged + gone + refused + failed;
-
 /** Runs a redrive or purge: counts first where somebody watches, tells how far it is, and what came of it. */
 const remove = async <Options extends PurgeOptions>(
   kind: 'redriven' | 'purged',
@@ -82,7 +79,7 @@ const remove = async <Options extends PurgeOptions>(
   const isWatched = !asJson && !dryRun;
   const count = isWatched ? (total ?? sumOf(await act({ ...options, dryRun: true }))) : undefined;
   const progress = asJson ? undefined : new Progress(process.stderr, count);
-  let counts: Counts = { redriven: 0, purged: 0, gone: 0, refused: 0, failed: 0 };
+  let counts: Counts = { redriven: 0, purged: 0, gone: 0, refused: 0, failed: 0, unknown: 0 };
   const onProgress = (now: Counts): void => {
     counts = now;
     progress?.update(now);
@@ -99,6 +96,7 @@ const remove = async <Options extends PurgeOptions>(
   } finally {
     progress?.end();
   }
+  problem ??= report.reason;
   const { gone, refused, failed } = report;
   // What somebody named and is not there may be a mistake; what a filter no longer finds, somebody else has done.
   const isShort = refused + failed > 0 || (ids.length > 0 && gone > 0);
@@ -121,14 +119,25 @@ const redrive: Run = (dlq, request, signal) => {
   return remove('redriven', dlq.redrive, options, request);
 };
 
+const earlier = (one: Date, other: Date | undefined): Date => (other && other < one ? other : one);
+
 const purge: Run = async (dlq, request, signal) => {
   const options = optionsOf(request, signal);
   if (request.yes || request.dryRun) return remove('purged', dlq.purge, options, request);
-  const total = sumOf(await dlq.purge({ ...options, dryRun: true }));
+  const countedAt = new Date();
+  const counted = await dlq.purge({ ...options, dryRun: true });
+  const { purged: total, gone } = counted;
+  if (total === 0) {
+    const report = { ...counted, dryRun: false };
+    const out = request.json ? reportJson(report) : reportView(report, 'purged');
+    return { out, code: request.ids.length > 0 && gone > 0 ? 1 : 0 };
+  }
   const question = `Remove ${total} dead letters for good? [y/N] `;
-  if (total > 0 && !(await isConfirmed(question, process.stdin, process.stderr, signal)))
+  if (!(await isConfirmed(question, process.stdin, process.stderr, signal)))
     return { out: 'Nothing was removed.', code: 1 };
-  return remove('purged', dlq.purge, options, request, total);
+  // What has come since then nobody has agreed to.
+  const agreed = { limit: total, filter: { ...options.filter, to: earlier(countedAt, options.filter?.to) } };
+  return remove('purged', dlq.purge, { ...options, ...agreed }, request, total);
 };
 
 export const commands: Readonly<Record<Command, Run>> = { list, show, stats, redrive, purge };

@@ -19,8 +19,8 @@ const duration = (ms: number): string => {
   return seconds < 7200 ? `${Math.round(seconds / 60)} min` : `${Math.round(seconds / 3600)} h`;
 };
 
-const sumOf = ({ redriven, purged, gone, refused, failed }: Counts): number =>
-  redriven + purged + gone + refused + failed;
+export const sumOf = ({ redriven, purged, gone, refused, failed, unknown }: Counts): number =>
+  redriven + purged + gone + refused + failed + unknown;
 
 /** Tells how far it is: on a terminal a line that is redrawn, elsewhere a line every five seconds. */
 export class Progress {

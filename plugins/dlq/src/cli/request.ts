@@ -1,7 +1,7 @@
 import { userInfo } from 'node:os';
 import { parseArgs } from 'node:util';
 import { EventsError } from '@logistically/events-kernel';
-import type { LetterFilter } from '../shelf.ts';
+import type { LetterFilter } from '../filter.ts';
 import type { Source } from './source.ts';
 
 /** Environment variables that tell the URL; the first that is set counts. */

@@ -28,7 +28,8 @@ How (redrive, purge):
   --dry-run              only tells what would be done
   --by <name>            who wants it, for the audit trail (the user's name)
   --per-second <n>       redrive: at most so many a second
-  --max-redrives <n>     redrive: refuses what was sent again so often (3); --force sends it all the same
+  --max-redrives <n>     redrive: refuses what was sent again so often (3)
+  --force                redrive: sends that all the same, and also to a group that nobody reads now
   --to group|all         redrive: only to the group that failed (group), or to all of the topic
   --yes                  purge: does not ask
 

@@ -83,19 +83,23 @@ const reasonOf = (reason: unknown): { readonly code: string | undefined; readonl
     : { code: isEventsError(reason) ? reason.code : undefined, message: reason instanceof Error ? reason.message : '' };
 
 /** A report as plain data: an `Error` tells JSON nothing. */
-export const reportJson = ({ outcomes, ...report }: RemovalReport): string =>
-  json({ ...report, outcomes: outcomes.map(({ reason, ...outcome }) => ({ ...outcome, reason: reasonOf(reason) })) });
+export const reportJson = ({ outcomes, reason: ending, ...report }: RemovalReport): string =>
+  json({
+    ...report,
+    reason: reasonOf(ending),
+    outcomes: outcomes.map(({ reason, ...outcome }) => ({ ...outcome, reason: reasonOf(reason) })),
+  });
 
 export const reportView = (report: RemovalReport, kind: 'redriven' | 'purged'): string => {
-  const { dryRun, stopped, outcomes, gone, refused, failed } = report;
-  const counts = { [kind]: report[kind], gone, refused, failed };
+  const { dryRun, stopped, outcomes, gone, refused, failed, unknown } = report;
+  const counts = { [kind]: report[kind], gone, refused, failed, ...(unknown > 0 && { unknown }) };
   const numbers = Object.entries(counts).map(([name, count]) => `${name} ${count}`);
   const head = `${dryRun ? 'Nothing was done. It would be: ' : ''}${numbers.join(', ')}${stopped ? '; ended before all was done' : ''}`;
   const shown = outcomes.filter(({ outcome }) => outcome !== kind || dryRun).slice(0, SHOWN_OUTCOMES);
   const lines = shown.map(({ id, outcome, reason }) =>
     [outcome, cell(id), reason === undefined ? '' : cell(reasonOf(reason)?.message)].join('  ').trimEnd(),
   );
-  const rest = dryRun ? report[kind] + gone + refused + failed : gone + refused + failed;
+  const rest = (dryRun ? report[kind] : 0) + gone + refused + failed + unknown;
   const more = rest > shown.length ? [`… and ${rest - shown.length} more`] : [];
   return [head, ...lines, ...more].join('\n');
 };
