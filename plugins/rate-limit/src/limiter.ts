@@ -4,7 +4,7 @@ import type { Rule } from './options.ts';
 
 /** What all limiters of a plugin have in common. */
 export interface Waiting {
-  /** How many wait, over all limiters. */
+  /** How many wait for their turn, over all limiters. */
   count: number;
   readonly max: number;
   readonly maxWaitMs: number;
@@ -21,7 +21,7 @@ interface Held {
   readonly settle: Settle<OutgoingEvent>;
   readonly next: Path<OutgoingEvent>;
   /** In ms of `performance.now()`. */
-  readonly deadline: number;
+  deadline: number;
 }
 
 /** After a store has failed it is asked again not before this many ms. */
@@ -54,6 +54,8 @@ export class Limiter {
   readonly #allowance: Allowance;
   readonly #waiting: Waiting;
   readonly #queue: Held[] = [];
+  /** How many of the queue, from its front, wait for their turn; the rest waits for the store's answer first. */
+  #counted = 0;
   #draining = false;
   #refilling = false;
   /** Nothing is asked of the store before, in ms of `performance.now()`. */
@@ -73,12 +75,19 @@ export class Limiter {
 
   /** Lets an event wait until `drain`; false when too many do. */
   hold(event: OutgoingEvent, settle: Settle<OutgoingEvent>, next: Path<OutgoingEvent>): boolean {
-    const { count, max, maxWaitMs, stopBy } = this.#waiting;
-    if (count >= max) return false;
-    const left = stopBy === undefined ? maxWaitMs : Math.min(maxWaitMs, (stopBy - Date.now()) / 2);
-    this.#queue.push({ event, settle, next, deadline: performance.now() + left });
-    this.#waiting.count++;
+    const { count, max } = this.#waiting;
+    // The store's answer may let pass as many as the limit, and have `max` wait: more than that are too many either way.
+    if (this.#asks ? this.#queue.length - this.#counted >= max + this.#rule.maxRequests : count >= max) return false;
+    this.#queue.push({ event, settle, next, deadline: performance.now() + this.#patienceMs });
+    if (!this.#asks) this.#count(1);
     return true;
+  }
+
+  /** The kernel stops: what may pass does, the store's answer decides on what it is asked for, the rest is refused. */
+  stop(): void {
+    const bound = performance.now() + this.#patienceMs;
+    for (const held of this.#queue) held.deadline = Math.min(held.deadline, bound);
+    this.drain();
   }
 
   /** Passes on what may pass, rejects what has waited too long, and sees to the rest later. */
@@ -92,35 +101,41 @@ export class Limiter {
         if (count > 0) this.#release(count);
         else {
           if (this.#mayAsk) this.#refill();
-          else if (!this.#refilling && !this.#isPatient) this.refuseAll();
+          else if (!this.#refilling && !this.#isPatient) this.#refuse(this.#withdraw(length), this.#waiting.waits);
           break;
         }
       }
+      if (!this.#refilling) this.#queueUp();
     } finally {
       this.#draining = false;
       this.#setTimer();
     }
   }
 
-  /** Rejects all that wait. */
-  refuseAll(): void {
-    for (const { event, settle } of this.#withdraw(this.#queue.length)) settle(event, this.refusal(event));
-    this.#setTimer();
-  }
-
-  /** Why an event does not pass. */
-  refusal({ type }: OutgoingEvent): EventsError {
+  /** Why an event does not pass. `stopped`: because the kernel stops, else it would have waited. */
+  refusal({ type }: OutgoingEvent, stopped = false): EventsError {
     const { maxRequests, timeWindowMs } = this.#rule;
     const pauseMs = this.#pausedUntil - performance.now();
     // A timer may be a millisecond early.
     const retryAfterMs = Math.ceil(Math.max(this.#allowance.waitMs(), pauseMs, 0)) + 1;
     const message = `${type} was not published: the limit is ${maxRequests} in ${timeWindowMs} ms. Try again in ${retryAfterMs} ms, or raise the limit.`;
-    return new EventsError('EVENTS_RATE_LIMITED', message, { retryAfterMs });
+    return new EventsError('EVENTS_RATE_LIMITED', message, { retryAfterMs, uncounted: stopped });
   }
 
   /** True when nothing is lost by forgetting it. */
   get idle(): boolean {
     return !this.#queue.length && !this.#draining && !this.#refilling && this.#allowance.idle;
+  }
+
+  /** Whether only the store can tell what passes. */
+  get #asks(): boolean {
+    return this.#allowance.refill !== undefined;
+  }
+
+  /** How long an event may wait, in ms. While the kernel stops: no longer than half of what is left. */
+  get #patienceMs(): number {
+    const { maxWaitMs, stopBy } = this.#waiting;
+    return stopBy === undefined ? maxWaitMs : Math.min(maxWaitMs, (stopBy - Date.now()) / 2);
   }
 
   get #isPatient(): boolean {
@@ -155,10 +170,29 @@ export class Limiter {
     );
   }
 
+  #count(by: number): void {
+    this.#counted += by;
+    this.#waiting.count += by;
+  }
+
   #withdraw(count: number): Held[] {
     const held = this.#queue.splice(0, count);
-    this.#waiting.count -= held.length;
+    this.#count(-Math.min(this.#counted, held.length));
     return held;
+  }
+
+  /** `patient`: those that would have waited, did the kernel not stop. */
+  #refuse(held: readonly Held[], patient: boolean): void {
+    const stopped = patient && this.#waiting.stopBy !== undefined;
+    for (const { event, settle } of held) settle(event, this.refusal(event, stopped));
+  }
+
+  /** After the store's answer: what it did not let pass waits for its turn, as far as there is room. */
+  #queueUp(): void {
+    const room = Math.max(0, this.#waiting.max - this.#waiting.count);
+    const excess = this.#queue.splice(this.#counted + room);
+    this.#count(this.#queue.length - this.#counted);
+    this.#refuse(excess, false);
   }
 
   /** Passes the first ones on, as few batches as they have ways to be settled. */
@@ -176,7 +210,7 @@ export class Limiter {
     const now = performance.now();
     let late = 0;
     while ((this.#queue[late]?.deadline ?? Number.POSITIVE_INFINITY) <= now) late++;
-    for (const { event, settle } of this.#withdraw(late)) settle(event, this.refusal(event));
+    this.#refuse(this.#withdraw(late), true);
   }
 
   #setTimer(): void {

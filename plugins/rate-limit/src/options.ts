@@ -52,6 +52,10 @@ const refuse = (message: string): never => {
   throw new EventsError('EVENTS_CONFIG', `rateLimit(): ${message}`);
 };
 
+const checkObject = (name: string, value: unknown): void => {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) refuse(`\`${name}\` must be an object.`);
+};
+
 const checkWhole = (name: string, value: number, least: number, most = Number.MAX_SAFE_INTEGER): void => {
   if (!Number.isSafeInteger(value) || value < least || value > most)
     refuse(`\`${name}\` must be a whole number from ${least} to ${most}.`);
@@ -81,6 +85,7 @@ const ruleOf = (pattern: string, limit: Limit, base: Rule, shared: boolean): Rul
 
 /** The options with their defaults. Throws `EVENTS_CONFIG` where they make no sense. */
 export const settingsOf = (options: RateLimitOptions) => {
+  checkObject('options', options);
   const {
     scope = 'process',
     onLimit = 'wait',
@@ -94,11 +99,12 @@ export const settingsOf = (options: RateLimitOptions) => {
   checkOneOf('scope', scope, 'process', 'shared');
   checkOneOf('onLimit', onLimit, 'wait', 'reject');
   checkOneOf('onStoreError', onStoreError, 'open', 'closed');
-  // What asks the store waits for its answer.
-  checkWhole('maxQueued', maxQueued, scope === 'shared' ? 1 : 0);
+  checkWhole('maxQueued', maxQueued, 0);
   checkWhole('maxWaitMs', maxWaitMs, 1, MAX_MS);
   if (typeof enabled !== 'boolean') refuse('`enabled` must be true or false.');
   if (key !== undefined && typeof key !== 'function') refuse('`key` must be a function of the event.');
+  checkObject('limits', limits);
+  for (const [pattern, limit] of Object.entries(limits)) checkObject(`limits[${JSON.stringify(pattern)}]`, limit);
   const shared = scope === 'shared';
   const base = ruleOf('', options, DEFAULTS, shared);
   const rules = Object.entries(limits)

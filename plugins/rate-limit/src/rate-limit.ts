@@ -118,6 +118,6 @@ const limitPublishing = (host: Host<RateLimitNeeds>, settings: ReturnType<typeof
   });
   host.on('stopping', ({ deadline }) => {
     waiting.stopBy = deadline;
-    for (const limiter of limiters.values()) limiter.refuseAll();
+    for (const limiter of limiters.values()) limiter.stop();
   });
 };

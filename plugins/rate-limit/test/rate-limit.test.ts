@@ -195,7 +195,7 @@ test('disabled, it is not there', async () => {
   await kernel.publishBatch(events(50));
 });
 
-test.each<[string, object]>([
+test.each<[string, unknown]>([
   ['maxRequests', { maxRequests: 0 }],
   ['timeWindowMs', { timeWindowMs: 1.5 }],
   ['timeWindowMs', { scope: 'shared', timeWindowMs: 20 }],
@@ -211,8 +211,14 @@ test.each<[string, object]>([
   ['enabled', { enabled: 'yes' }],
   ['key', { key: 'tenant' }],
   ['maxRequests', { limits: { 'a.*': { maxRequests: -1 } } }],
+  ['options', null],
+  ['options', 5],
+  ['limits', { limits: null }],
+  ['limits', { limits: [] }],
+  ['limits', { limits: { 'a.*': null } }],
+  ['limits', { limits: { 'a.*': 5 } }],
 ])('%s: what makes no sense is refused at once', (name, options) => {
-  expect(() => rateLimit(options)).toThrow(
+  expect(() => rateLimit(options as RateLimitOptions)).toThrow(
     expect.objectContaining({ code: 'EVENTS_CONFIG', message: expect.stringContaining(name) }),
   );
 });

@@ -5,6 +5,16 @@ export function refuse(message: string): never {
   throw new EventsError('EVENTS_CONFIG', `retry(): ${message}`);
 }
 
+/** Options are an object; anything else is refused by the option's name. */
+export const checkOptions = (name: string, value: unknown): void => {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) refuse(`\`${name}\` must be an object.`);
+};
+
+/** Options of a part that may be switched off by `false`, or left out. */
+export const checkPart = (name: string, value: unknown): void => {
+  if (value !== undefined && value !== false) checkOptions(name, value);
+};
+
 /** A number from `min` on, a whole one for counts; anything else is refused by the option's name. */
 export const checkNumber = (
   name: string,

@@ -10,6 +10,8 @@ interface Entry extends Place {
   readonly circuit: Circuit;
   /** How many subscriptions of it are open. */
   subscriptions: number;
+  /** Those and the ones that are about to open. */
+  users: number;
 }
 
 const keyOf = ({ pattern, group }: Place): string => `${pattern} ${group}`;
@@ -18,21 +20,33 @@ const keyOf = ({ pattern, group }: Place): string => `${pattern} ${group}`;
 export class Circuits {
   readonly #entries = new Map<string, Entry>();
 
-  /** The one of that place; made by `make` for the first who asks. */
+  /** The one of that place, for a subscription that opens; made by `make` for the first who asks. */
   at(place: Place, make: () => Circuit): Circuit {
     const key = keyOf(place);
-    const entry = this.#entries.get(key) ?? { ...place, circuit: make(), subscriptions: 0 };
+    const entry = this.#entries.get(key) ?? { ...place, circuit: make(), subscriptions: 0, users: 0 };
     this.#entries.set(key, entry);
+    entry.users++;
     return entry.circuit;
   }
 
-  /** A subscription was opened (1) or ended (-1). */
-  count(place: Place, by: 1 | -1): void {
+  /** A subscription is open. */
+  opened(place: Place): void {
     const entry = this.#entries.get(keyOf(place));
-    if (entry) entry.subscriptions += by;
+    if (entry) entry.subscriptions++;
   }
 
-  /** Which are not closed, in words. One that nobody has a subscription for any more is no problem. */
+  /** A subscription has ended: with the last one the circuit goes, and its timer. */
+  ended(place: Place): void {
+    const key = keyOf(place);
+    const entry = this.#entries.get(key);
+    if (!entry) return;
+    entry.subscriptions--;
+    if (--entry.users > 0) return;
+    this.#entries.delete(key);
+    entry.circuit.stop();
+  }
+
+  /** Which are not closed, in words. One that nobody has a subscription for is no problem. */
   problems(): readonly string[] {
     return [...this.#entries.values()].flatMap(({ pattern, group, circuit, subscriptions }) => {
       const problem = subscriptions > 0 && circuit.problem();

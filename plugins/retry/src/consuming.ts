@@ -12,7 +12,7 @@ import type { Budget } from './budget.ts';
 import type { Circuit, CircuitOptions, Evidence } from './circuit.ts';
 import { isNonRetryable, type Policy, policyOf, type SubscriptionPolicy } from './policy.ts';
 import { isInterrupted, isPermanent, isUncounted, ownDelayOf } from './reason.ts';
-import { policiesBehind, supervise } from './supervision.ts';
+import { failureOf, supervise } from './supervision.ts';
 
 type Weigh = (delivery: Delivery, reason: unknown) => Evidence;
 
@@ -50,7 +50,8 @@ const verdictOn = (delivery: Delivery, reason: unknown, policy: Policy, budget?:
   const { maxAttempts, maxDelayMs } = policy;
   const { attempt } = delivery;
   if (isPermanent(reason) || isUncounted(reason)) return reason;
-  if (isInterrupted(delivery)) return interrupted(attempt, maxAttempts, reason);
+  if (failureOf(delivery, reason)?.interrupted ?? isInterrupted(delivery))
+    return interrupted(attempt, maxAttempts, reason);
   if (isNonRetryable(policy, reason))
     return new EventsError('EVENTS_RETRY_NOT_RETRYABLE', 'It failed as no further attempt can mend: see `cause`.', {
       permanent: true,
@@ -79,7 +80,7 @@ export const consumePart = ({
 }: ConsumeParts): NonNullable<Middleware['consume']> => {
   /** Of the handler that failed with it; where none did, as when it could not be decoded, `otherwise`. */
   const policyFor = (delivery: Delivery, reason: unknown, otherwise: SubscriptionPolicy | undefined): Policy =>
-    (policiesBehind(delivery, reason) ?? (otherwise ? [otherwise] : [])).reduceRight(
+    (failureOf(delivery, reason)?.policies ?? (otherwise ? [otherwise] : [])).reduceRight(
       (outer, inner) => policyOf(inner, outer),
       policy,
     );
@@ -116,8 +117,8 @@ export const consumePart = ({
     layer,
     handler(handler, place) {
       const override = subscriptions.get(place.pattern) ?? subscriptions.get(place.group);
-      const supervised =
-        override || own.timeoutMs !== undefined ? supervise(handler, { ...timeoutOf(own), ...override }) : handler;
+      const timeoutMs = override?.timeoutMs ?? own.timeoutMs;
+      const supervised = supervise(handler, { ...override, ...(timeoutMs !== undefined && { timeoutMs }) });
       const circuit = override?.circuit ?? own.circuit;
       if (!circuit) return supervised;
       /** A failure that no attempt can mend lies in the event, not in what the handler depends on. */
@@ -130,6 +131,3 @@ export const consumePart = ({
     },
   };
 };
-
-const timeoutOf = ({ timeoutMs }: SubscriptionPolicy): SubscriptionPolicy =>
-  timeoutMs === undefined ? {} : { timeoutMs };

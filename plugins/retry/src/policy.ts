@@ -37,13 +37,18 @@ const CONSUME_DEFAULTS: Policy = {
   timeoutMs: undefined,
 };
 
+/** Classes cannot be called: each would throw as a function of the reason. Theirs and the built-in ones' `prototype` is read-only. */
+const isClass = (given: unknown): boolean =>
+  typeof given === 'function' &&
+  (given.prototype instanceof Error || Object.getOwnPropertyDescriptor(given, 'prototype')?.writable === false);
+
 /** `options` over `defaults`; throws `EVENTS_CONFIG` for what is none. */
 export const policyOf = (options: RetryPolicy, defaults: Policy = CONSUME_DEFAULTS): Policy => {
   const { nonRetryable = defaults.nonRetryable, timeoutMs = defaults.timeoutMs } = options;
   // `instanceof` throws for an arrow function.
   const listed = Array.isArray(nonRetryable) && nonRetryable.every((each) => typeof each?.prototype === 'object');
-  if (!listed && typeof nonRetryable !== 'function')
-    refuse('`nonRetryable` must be an array of error classes, or a function.');
+  if (!listed && (typeof nonRetryable !== 'function' || isClass(nonRetryable)))
+    refuse('`nonRetryable` must be an array of error classes, or a function of the reason.');
   if (timeoutMs !== undefined) checkNumber('timeoutMs', timeoutMs, { min: 1 });
   return { ...backoffOf(options, defaults), nonRetryable, timeoutMs };
 };

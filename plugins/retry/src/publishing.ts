@@ -32,11 +32,21 @@ interface Publishing {
   readonly stop: () => void;
 }
 
-/** The publish side: what fails waits in the process and is sent again. Throws `EVENTS_CONFIG`. */
-export const createPublishing = (options: PublishRetryOptions): Publishing => {
-  const backoff = backoffOf(options, PUBLISH_DEFAULTS);
+/** The options with nothing left open. */
+interface PublishPolicy {
+  readonly backoff: Backoff;
+  readonly isRetryable: (reason: unknown) => boolean;
+}
+
+/** The options with their defaults; throws `EVENTS_CONFIG`. */
+export const checkPublishing = (options: PublishRetryOptions): PublishPolicy => {
   const { isRetryable = (reason) => !isPermanent(reason) } = options;
   if (typeof isRetryable !== 'function') refuse('`publish.isRetryable` must be a function.');
+  return { backoff: backoffOf(options, PUBLISH_DEFAULTS), isRetryable };
+};
+
+/** The publish side of one kernel: what fails waits in the process and is sent again. */
+export const createPublishing = ({ backoff, isRetryable }: PublishPolicy): Publishing => {
   let stopping = false;
   let path: Path<OutgoingEvent> = () => {};
 

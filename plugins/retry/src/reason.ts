@@ -8,7 +8,8 @@ export const isUncounted = (reason: unknown): boolean => isEventsError(reason) &
 
 /** Whether a delivery did not fail of itself: the service stops, and the signal of the delivery has told the handler so. */
 export const isInterrupted = ({ signal }: Delivery): boolean =>
-  signal.aborted && isEventsError(signal.reason) && signal.reason.code === 'EVENTS_ABORTED';
+  // Who calls a handler without a kernel may give it no signal.
+  signal?.aborted && isEventsError(signal.reason) && signal.reason.code === 'EVENTS_ABORTED';
 
 /** When it wants to be tried again, in ms from now; what is no time is not heard. */
 export const ownDelayOf = (reason: unknown): number | undefined => {

@@ -1,11 +1,11 @@
 import type { Feature } from '@logistically/events-kernel';
 import { type BudgetOptions, checkBudget, createBudget } from './budget.ts';
-import { refuse } from './check.ts';
+import { checkOptions, checkPart } from './check.ts';
 import { checkCircuit, createCircuit } from './circuit.ts';
 import { Circuits } from './circuits.ts';
 import { consumePart } from './consuming.ts';
 import { policyOf, type SubscriptionPolicy } from './policy.ts';
-import { createPublishing, type PublishRetryOptions } from './publishing.ts';
+import { checkPublishing, createPublishing, type PublishRetryOptions } from './publishing.ts';
 
 /** Of the consume side, and under `publish` of the other. */
 export interface RetryOptions extends SubscriptionPolicy {
@@ -22,13 +22,19 @@ export interface RetryOptions extends SubscriptionPolicy {
  * with `EVENTS_RETRY_EXHAUSTED`, and with `EVENTS_RETRY_NOT_RETRYABLE` where that cannot help. Throws `EVENTS_CONFIG`.
  */
 export const createRetry = (options: RetryOptions = {}): Feature => {
-  const { publish = {}, budget: budgeted = false, ...own } = options;
-  const subscriptions = new Map(Object.entries(own.subscriptions ?? {}));
+  checkOptions('options', options);
+  const { publish = {}, budget: budgeted = false, subscriptions: overrides = {}, ...own } = options;
+  checkPart('publish', publish);
+  checkPart('budget', budgeted);
+  checkPart('circuit', own.circuit);
+  checkOptions('subscriptions', overrides);
+  const subscriptions = new Map(Object.entries(overrides));
   const policy = policyOf(own);
-  const publishing = publish === false ? undefined : createPublishing(publish);
+  const sending = publish ? checkPublishing(publish) : undefined;
   for (const [name, each] of subscriptions) {
-    if (typeof each !== 'object' || each === null) refuse(`\`subscriptions[${JSON.stringify(name)}]\` is no policy.`);
+    checkOptions(`subscriptions[${JSON.stringify(name)}]`, each);
     policyOf(each, policy);
+    checkPart('circuit', each.circuit);
     if (each.circuit) checkCircuit(each.circuit);
   }
   if (own.circuit) checkCircuit(own.circuit);
@@ -37,9 +43,11 @@ export const createRetry = (options: RetryOptions = {}): Feature => {
   return {
     kind: 'feature',
     name: 'retry',
+    // All that changes is made here: one of these may be used by several kernels.
     setup({ emit, on, onHealth, use }) {
       const notice = (what: string, detail: object): void => emit('notice', { plugin: 'retry', what, detail });
       const budget = allowance ? createBudget(allowance, (detail) => notice('over budget', detail)) : undefined;
+      const publishing = sending && createPublishing(sending);
       const circuits = new Circuits();
 
       use({
@@ -57,8 +65,8 @@ export const createRetry = (options: RetryOptions = {}): Feature => {
             ),
         }),
       });
-      on('subscribed', (place) => circuits.count(place, 1));
-      on('unsubscribed', (place) => circuits.count(place, -1));
+      on('subscribed', (place) => circuits.opened(place));
+      on('unsubscribed', (place) => circuits.ended(place));
       onHealth(() => circuits.problems());
       on('stopping', () => {
         circuits.stop();

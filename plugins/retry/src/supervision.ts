@@ -7,22 +7,28 @@ import {
   type WrapHandler,
 } from '@logistically/events-kernel';
 import type { RetryPolicy } from './policy.ts';
+import { isInterrupted } from './reason.ts';
 import { watch } from './watch.ts';
 
 type AnyHandler = ReturnType<WrapHandler>;
 
-/** What a delivery failed with, and what its handler has of its own, innermost first. */
+/** What a delivery failed with first. */
 interface Failure {
   readonly reason: unknown;
-  readonly policies: RetryPolicy[];
+  /** What its handler has of its own, innermost first. */
+  readonly policies: readonly RetryPolicy[];
+  /** Whether the service was being stopped by then. */
+  readonly interrupted: boolean;
 }
 
 const failures = new WeakMap<Delivery, Failure>();
+/** What supervised handlers have of their own, innermost first. */
+const policiesOf = new WeakMap<AnyHandler, readonly RetryPolicy[]>();
 
-/** The options of the handler that failed first, innermost first, if it has any and this is its reason. */
-export const policiesBehind = (delivery: Delivery, reason: unknown): readonly RetryPolicy[] | undefined => {
+/** How the handler failed that was the first to fail, if this is its reason. */
+export const failureOf = (delivery: Delivery, reason: unknown): Failure | undefined => {
   const failure = failures.get(originOf(delivery));
-  return failure?.reason === reason ? failure?.policies : undefined;
+  return failure?.reason === reason ? failure : undefined;
 };
 
 const timedOut = (timeoutMs: number): EventsError =>
@@ -34,22 +40,29 @@ const timedOut = (timeoutMs: number): EventsError =>
  */
 export const supervise = (handler: AnyHandler, policy: RetryPolicy): AnyHandler => {
   const { timeoutMs } = policy;
-  const note = (delivery: Delivery, thrown: unknown): unknown => {
+  const inner = policiesOf.get(handler);
+  const policies = [...(inner ?? []), policy];
+  const note = (delivery: Delivery | undefined, thrown: unknown): unknown => {
     const reason = asReason(thrown);
+    // Without a kernel there may be none, and nobody who asks.
+    if (typeof delivery !== 'object' || delivery === null) return reason;
     const origin = originOf(delivery);
     const failure = failures.get(origin);
-    if (!failure) failures.set(origin, { reason, policies: [policy] });
-    else if (failure.reason === reason) failure.policies.push(policy);
+    if (!failure) failures.set(origin, { reason, policies, interrupted: isInterrupted(delivery) });
+    // Another handler of the event may fail with the same value: only the policies of this one belong together.
+    else if (failure.reason === reason && failure.policies === inner) failures.set(origin, { ...failure, policies });
     return reason;
   };
-  const timed = (work: Promise<unknown>, delivery: Delivery, ms: number): Promise<unknown> =>
+  const timed = (work: Promise<unknown>, delivery: Delivery | undefined, ms: number): Promise<unknown> =>
     new Promise((resolve, reject) => {
       const fail = (thrown: unknown): void => reject(note(delivery, thrown));
-      const done = watch(ms, () => {
+      const late = (): void => {
         const reason = timedOut(ms);
         fail(reason);
-        delivery.abort(reason);
-      });
+        // Not there in a context that a test made up.
+        delivery?.abort?.(reason);
+      };
+      const done = watch(ms, late, () => delivery !== undefined && isInterrupted(delivery));
       work.then(
         (value) => {
           done();
@@ -60,18 +73,20 @@ export const supervise = (handler: AnyHandler, policy: RetryPolicy): AnyHandler 
         },
       );
     });
-  return (event, delivery) => {
-    let result: unknown;
+  const supervised: AnyHandler = (event, delivery) => {
+    let work: Promise<unknown>;
     try {
-      result = handler(event, delivery);
+      const result = handler(event, delivery);
+      if (!isThenable(result)) return result;
+      work = Promise.resolve(result);
     } catch (thrown) {
       throw note(delivery, thrown);
     }
-    if (!isThenable(result)) return result;
-    const work = Promise.resolve(result);
     if (timeoutMs !== undefined) return timed(work, delivery, timeoutMs);
     return work.catch((thrown) => {
       throw note(delivery, thrown);
     });
   };
+  policiesOf.set(supervised, policies);
+  return supervised;
 };

@@ -1,4 +1,5 @@
 import type { Envelope, Handler, WrapHandler } from '@logistically/events-kernel';
+import { checkOptions, refuse } from './check.ts';
 import { policyOf, type RetryPolicy } from './policy.ts';
 import { supervise } from './supervision.ts';
 
@@ -10,6 +11,8 @@ export const withRetry = <Event extends Envelope = Envelope>(
   handler: Handler<Event>,
   policy: RetryPolicy,
 ): Handler<Event> => {
+  if (typeof handler !== 'function') refuse('withRetry() takes a handler, and a policy.');
+  checkOptions('policy', policy);
   policyOf(policy);
   // The context of a handler is its delivery.
   return supervise(handler as unknown as ReturnType<WrapHandler>, policy) as unknown as Handler<Event>;

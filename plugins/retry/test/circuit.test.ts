@@ -94,6 +94,26 @@ test('what it holds is let go of when the subscription ends', async () => {
   expect(calls).toBe(1);
 });
 
+test('it ends with its subscription, and another one begins anew', async () => {
+  const kernel = kernelWith({ ...OPTIONS, circuit: { ...circuit, minimumCalls: 1, halfOpenAfterMs: 50 } });
+  const notices = noticesOf(kernel);
+  const subscribe = () =>
+    kernel.subscribe('a.*', () => {
+      throw new Error('down');
+    });
+  const subscription = await subscribe();
+  await kernel.start();
+  await kernel.publish('a.b', 1);
+  await until(() => notices.length > 0, 'it is open');
+  await subscription.unsubscribe(20);
+  const told = notices.length;
+  // A new one is closed: the next failure opens it. The old one would be probed.
+  await subscribe();
+  await kernel.publish('a.b', 2);
+  await until(() => notices.length > told, 'the next one is open');
+  expect(notices[told]?.what).toBe('circuit open');
+});
+
 test('what it held goes on in the order in which it came', async () => {
   const kernel = kernelWith({ ...OPTIONS, circuit: { ...circuit, minimumCalls: 1, halfOpenAfterMs: 100 } });
   let down = true;

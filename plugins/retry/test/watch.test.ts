@@ -24,3 +24,21 @@ test('tells of what is late and of nothing else, with one timer for all and none
   expect(tooLate()).toBe(false);
   expect(vi.getTimerCount()).toBe(0);
 });
+
+test('one that throws keeps nobody else from being told', () => {
+  const late: string[] = [];
+  watch(50, () => {
+    throw new Error('no');
+  });
+  watch(50, () => late.push('a'));
+  watch(
+    500,
+    () => late.push('b'),
+    () => {
+      throw new Error('no');
+    },
+  );
+  expect(() => vi.advanceTimersByTime(600)).not.toThrow();
+  expect(late).toEqual(['a', 'b']);
+  expect(vi.getTimerCount()).toBe(0);
+});
