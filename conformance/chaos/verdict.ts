@@ -47,8 +47,8 @@ export const judge = ({ entries, stored, foreign, letters, effects, left, deaths
   const dead = counted(letters.flatMap(({ envelope }) => (envelope === undefined ? [] : [(envelope.body as Order).n])));
 
   const facts = entries.flatMap((entry) => (isFault(entry) ? [] : [entry]));
-  const deaths_ = [...dead.keys()].map((id) => ({ fact: 'dead-letter', id, group: SERVICE }) as const);
-  const report = check({ facts: [...facts, ...deaths_] }, { groups: [SERVICE], limit: Number.POSITIVE_INFINITY });
+  const buried = [...dead.keys()].map((id) => ({ fact: 'dead-letter', id, group: SERVICE }) as const);
+  const report = check({ facts: [...facts, ...buried] }, { groups: [SERVICE], limit: Number.POSITIVE_INFINITY });
   const twice = [...copies].flatMap(([n, count]) => (count > 1 ? [n] : []));
   const { explained, unexplained, copied } = explain(entries, twice);
 
