@@ -19,7 +19,6 @@ const ledger = new Ledger(plan.directory, plan.name);
 const pool = new Pool({ connectionString: plan.database, max: 5 });
 pool.on('error', () => {});
 const inbox = postgresInbox({ by: ({ body }) => (body as { n: string }).n });
-const failed = new Map<string, number>();
 const told = new Promise((resolve) => process.once('message', resolve));
 
 const kernel = await openStack(plan.url, (opening) =>
@@ -33,9 +32,7 @@ const kernel = await openStack(plan.url, (opening) =>
         await sleep(workMs, undefined, { signal: delivery.signal });
         if (poison === 'permanent') throw new EventsError('EVENTS_CHAOS_POISON', 'It is poison.', { permanent: true });
         if (poison) throw new Error('It is hopeless.');
-        const before = failed.get(n) ?? 0;
-        failed.set(n, before + 1);
-        if (before < failures) throw new Error('Not yet.');
+        if (delivery.attempt <= failures) throw new Error('Not yet.');
         await inbox.once(pool, event, delivery, (client) =>
           client.query('INSERT INTO effects (n, consumer) VALUES ($1, $2)', [n, plan.name]),
         );

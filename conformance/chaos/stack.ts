@@ -19,7 +19,8 @@ const createStack = (url: string) =>
     .use(redisStreams({ url, leaseMs: LEASE_MS, claimIntervalMs: 500, timeoutMs: 2000 }))
     .use(
       retry({
-        maxAttempts: 12,
+        // Deaths count: what takes long must not be given up for the bad luck of those who had it.
+        maxAttempts: 30,
         baseDelayMs: 50,
         maxDelayMs: 1000,
         timeoutMs: 20_000,
