@@ -84,14 +84,7 @@ const startOn = async (
     // The fast way to shut down: SIGTERM waits for its clients.
     endSignal: 'SIGINT',
   });
-  try {
-    await server.start();
-  } catch (error) {
-    const taken = server.logTail().includes('Address already in use');
-    await server.dispose();
-    if (taken) return undefined;
-    throw error;
-  }
+  if (!(await server.startUnlessTaken())) return undefined;
   return postgresService(`postgres://postgres@${LOOPBACK}:${port}/postgres`, 'binary', async () => {
     // In good order, so that it gives back its shared memory.
     await server.end();

@@ -32,13 +32,6 @@ const startOn = async (port: number, command: string, options: RedisOptions): Pr
       return String(await redisCommand(address, ['INFO', 'server'], PROBE_DEADLINE_MS)).includes(`process_id:${pid}\r`);
     },
   });
-  try {
-    await server.start();
-  } catch (error) {
-    const taken = server.logTail().includes('Address already in use');
-    await server.dispose();
-    if (taken) return undefined;
-    throw error;
-  }
+  if (!(await server.startUnlessTaken())) return undefined;
   return ownRedisService(address, 'binary', server);
 };

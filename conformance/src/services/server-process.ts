@@ -54,10 +54,10 @@ export class ServerProcess implements ServerControl {
     const child = this.#spawn();
     const deadline = Date.now() + READY_DEADLINE_MS;
     while (!(await this.#answers(child))) {
-      if (this.#child !== child) throw this.#failed(`ended before it was ready. Its log ends with: ${this.logTail()}`);
+      if (this.#child !== child) throw this.#failed(`ended before it was ready. Its log ends with: ${this.#logTail()}`);
       if (Date.now() > deadline) {
         await this.kill();
-        throw this.#failed(`did not answer within ${READY_DEADLINE_MS} ms. Its log ends with: ${this.logTail()}`);
+        throw this.#failed(`did not answer within ${READY_DEADLINE_MS} ms. Its log ends with: ${this.#logTail()}`);
       }
       await sleep(10);
     }
@@ -87,8 +87,21 @@ export class ServerProcess implements ServerControl {
     await this.#watchdog.close();
   }
 
+  /** Starts a new server; false when somebody else took its port first. One that does not start is disposed of. */
+  async startUnlessTaken(): Promise<boolean> {
+    try {
+      await this.start();
+      return true;
+    } catch (error) {
+      const taken = this.#logTail().includes('Address already in use');
+      await this.dispose();
+      if (taken) return false;
+      throw error;
+    }
+  }
+
   /** The last lines that the server wrote to its log. */
-  logTail(): string {
+  #logTail(): string {
     const lines = readFileSync(this.#logFile, 'utf8').trim().split('\n');
     return lines.slice(-LOG_TAIL_LINES).join(' | ') || '(empty)';
   }
