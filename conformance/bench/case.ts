@@ -13,6 +13,8 @@ export interface BenchCase {
   readonly bars: readonly Bar[];
   /** Does without Redis. */
   readonly local?: true;
+  /** Needs a master with two replicas. */
+  readonly replicated?: true;
   /**
    * All variants in one process, taking turns so many times in a round: for work that waits for single round trips, whose
    * time depends on where the scheduler has put the processes.

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { cpus, loadavg, release, totalmem } from 'node:os';
-import type { RedisServer } from '@logistically/events-conformance/services';
+import type { BenchServer } from './bench-server.ts';
 
 /** What the figures were measured on. */
 export interface Machine {
@@ -21,7 +21,7 @@ const versionOf = (name: string): string => {
   return (JSON.parse(readFileSync(manifest, 'utf8')) as { version: string }).version;
 };
 
-export const describeMachine = async (server: RedisServer | undefined): Promise<Machine> => ({
+export const describeMachine = async (server: BenchServer | undefined): Promise<Machine> => ({
   date: new Date().toISOString(),
   cpu: cpus()[0]?.model.trim() ?? 'unknown',
   cores: cpus().length,

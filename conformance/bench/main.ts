@@ -1,5 +1,5 @@
 import { writeFileSync } from 'node:fs';
-import { type RedisService, redis } from '@logistically/events-conformance/services';
+import { type BenchServer, BenchServers } from './bench-server.ts';
 import type { BenchCase } from './case.ts';
 import { cases } from './cases/index.ts';
 import { describeMachine, machineLine } from './machine.ts';
@@ -12,12 +12,12 @@ const progress = (text: string): void => {
   if (process.stderr.isTTY) process.stderr.write(`\r\u001b[K${text}`);
 };
 
-const runCase = async (benchCase: BenchCase, options: BenchOptions, server: RedisService | undefined) => {
+const runCase = async (benchCase: BenchCase, options: BenchOptions, server: BenchServer | undefined) => {
   const events = options.quick ? benchCase.events / 10 : benchCase.events;
   const raw = await runRounds(benchCase, {
     rounds: options.rounds,
     events,
-    server: benchCase.local ? undefined : server,
+    server,
     onRound: (round) => progress(`${benchCase.id} ${round === 0 ? 'warm-up' : `round ${round}/${options.rounds}`}`),
   });
   progress('');
@@ -25,15 +25,13 @@ const runCase = async (benchCase: BenchCase, options: BenchOptions, server: Redi
 };
 
 const run = async (options: BenchOptions): Promise<readonly CaseResult[]> => {
-  const needsRedis = options.selected.some(({ local }) => !local);
-  // A server of its own in any case: it is emptied between the variants. A local process disturbs less than a container.
-  const sources = ['binary', 'package', 'container'] as const;
-  await using server = needsRedis ? await redis({ exclusive: true, sources }) : undefined;
-  const machine = await describeMachine(server);
+  await using servers = new BenchServers();
+  const needsRedis = options.selected.find(({ local }) => !local);
+  const machine = await describeMachine(needsRedis && (await servers.of(needsRedis)));
   console.log(`${machineLine(machine)}\n`);
   const results: CaseResult[] = [];
   for (const benchCase of options.selected) {
-    const result = await runCase(benchCase, options, server);
+    const result = await runCase(benchCase, options, await servers.of(benchCase));
     results.push(result);
     console.log(caseTable(result));
     writeFileSync(options.json, `${JSON.stringify({ machine, quick: options.quick, cases: results }, null, 2)}\n`);

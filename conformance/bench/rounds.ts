@@ -1,4 +1,4 @@
-import type { RedisServer } from '@logistically/events-conformance/services';
+import type { BenchServer } from './bench-server.ts';
 import { type BenchCase, variantsOf } from './case.ts';
 import { addTurns, Session, type Turn } from './session.ts';
 
@@ -6,7 +6,7 @@ export interface RoundsOptions {
   readonly rounds: number;
   /** Events that each variant handles in a round. */
   readonly events: number;
-  readonly server: RedisServer | undefined;
+  readonly server: BenchServer | undefined;
   readonly onRound: (round: number) => void;
 }
 

@@ -1,4 +1,4 @@
-import type { RedisServer } from '@logistically/events-conformance/services';
+import type { BenchServer } from './bench-server.ts';
 import type { BenchCase } from './case.ts';
 import { variantsOf } from './case.ts';
 import type { Run } from './message.ts';
@@ -23,10 +23,10 @@ export interface Round {
 /** The processes of one case: they stay over all its rounds, so that their code is as warm as that of a service. */
 export class Session implements AsyncDisposable {
   readonly #case: BenchCase;
-  readonly #server: RedisServer | undefined;
+  readonly #server: BenchServer | undefined;
   readonly #processes = new Map<string, PartProcess>();
 
-  constructor(benchCase: BenchCase, server: RedisServer | undefined) {
+  constructor(benchCase: BenchCase, server: BenchServer | undefined) {
     this.#case = benchCase;
     this.#server = server;
   }

@@ -1,5 +1,5 @@
 import { createKernel, type Feature, type Inspect, type Kernel, type Middleware } from '@logistically/events-kernel';
-import { redisStreams } from '@logistically/events-redis-streams';
+import { type Replicas, redisStreams } from '@logistically/events-redis-streams';
 import type { BenchEvents } from './body.ts';
 
 export type BenchPlugin = Middleware | Feature<object, never>;
@@ -7,6 +7,8 @@ export type BenchPlugin = Middleware | Feature<object, never>;
 export interface SubjectOptions {
   readonly propagate?: boolean;
   readonly plugins?: () => readonly BenchPlugin[];
+  /** Confirms an event once so many replicas have it. */
+  readonly durability?: Replicas;
 }
 
 /** What a benchmark asks of a kernel, whatever its transport can do. */
@@ -35,8 +37,8 @@ const topicOf = async (inspect: Inspect): Promise<Topic> => {
 };
 
 export const openSubject = async (url: string, options: SubjectOptions = {}): Promise<Subject> => {
-  const { propagate = true, plugins = () => [] } = options;
-  const transport = redisStreams({ url });
+  const { propagate = true, plugins = () => [], durability = 'async' } = options;
+  const transport = redisStreams({ url, durability });
   const kernel = createKernel<BenchEvents>({ service: 'bench', propagate }).use(transport);
   for (const plugin of plugins()) kernel.use(plugin as Middleware);
   await kernel.start();

@@ -1,3 +1,4 @@
+import { runHa } from './ha/ha.ts';
 import { parseOptions, USAGE } from './options.ts';
 import { runChaos } from './run.ts';
 
@@ -6,8 +7,9 @@ const list = (figures: Readonly<Record<string, number>>): string =>
     .map(([name, count]) => `${count} ${name}`)
     .join(', ');
 
-const main = async (): Promise<number> => {
-  const options = parseOptions(process.argv.slice(2));
+const main = async (args: readonly string[]): Promise<number> => {
+  if (args.includes('--ha')) return runHa(args);
+  const options = parseOptions(args);
   if (!options) {
     console.log(USAGE);
     return 0;
@@ -27,7 +29,7 @@ const main = async (): Promise<number> => {
 };
 
 try {
-  process.exitCode = await main();
+  process.exitCode = await main(process.argv.slice(2));
 } catch (thrown) {
   console.error(thrown instanceof TypeError ? `${thrown.message}\n\n${USAGE}` : thrown);
   process.exitCode = 2;

@@ -9,6 +9,8 @@ export const USAGE = `pnpm chaos [--seconds 60] [--seed 1] [--rate 200] [--consu
   --producers  producer processes
   --keep       keeps the ledgers of all processes in this directory
 
+pnpm chaos --ha …: failover of Sentinel and Cluster instead; --ha --help tells more.
+
 Exit code: 0 every promise was kept, 1 one was broken, 2 it could not be tried.`;
 
 export interface ChaosOptions {

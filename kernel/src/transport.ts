@@ -179,6 +179,8 @@ export interface TopicState {
     readonly partition: number;
     readonly length: number;
     readonly groups: readonly GroupState[];
+    /** The server that keeps it, where there are several. */
+    readonly node?: string;
   }[];
 }
 

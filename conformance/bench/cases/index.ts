@@ -1,5 +1,6 @@
 import type { BenchCase } from '../case.ts';
 import { consumeCases } from './consume.ts';
+import { durableCases } from './durable.ts';
 import { liveCases } from './live.ts';
 import { localCases } from './local.ts';
 import { publishCases } from './publish.ts';
@@ -11,4 +12,5 @@ export const cases: readonly BenchCase[] = [
   ...liveCases,
   ...localCases,
   ...stackCases,
+  ...durableCases,
 ];

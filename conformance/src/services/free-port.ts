@@ -25,17 +25,26 @@ const isFree = async (port: number): Promise<boolean> => {
 };
 
 /**
- * Calls `use` with free loopback ports until it returns something. It returns undefined when somebody else was faster and
- * took the port. Rejects with `EVENTS_SERVICE_UNAVAILABLE` when no port can be had.
+ * Calls `use` with `count` free loopback ports until it returns something. It returns undefined when somebody else was
+ * faster and took one of them. Rejects with `EVENTS_SERVICE_UNAVAILABLE` when no ports can be had.
  */
-export const withFreePort = async <T>(use: (port: number) => Promise<T | undefined>): Promise<T> => {
+export const withFreePorts = async <T>(
+  count: number,
+  use: (ports: readonly number[]) => Promise<T | undefined>,
+): Promise<T> => {
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-    const port = randomInt(LOWEST_PORT, HIGHEST_PORT);
-    const result = (await isFree(port)) ? await use(port) : undefined;
+    const ports = new Set<number>();
+    while (ports.size < count) ports.add(randomInt(LOWEST_PORT, HIGHEST_PORT));
+    const free = await Promise.all([...ports].map(isFree));
+    const result = free.every(Boolean) ? await use([...ports]) : undefined;
     if (result !== undefined) return result;
   }
   throw new EventsError(
     'EVENTS_SERVICE_UNAVAILABLE',
-    `None of ${ATTEMPTS} loopback ports between ${LOWEST_PORT} and ${HIGHEST_PORT} was free. Close some local servers.`,
+    `${ATTEMPTS} times none of the loopback ports tried between ${LOWEST_PORT} and ${HIGHEST_PORT} was free. Close some local servers.`,
   );
 };
+
+/** {@link withFreePorts} for one port. */
+export const withFreePort = <T>(use: (port: number) => Promise<T | undefined>): Promise<T> =>
+  withFreePorts(1, ([port]) => use(port as number));

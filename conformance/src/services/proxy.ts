@@ -1,6 +1,7 @@
 import { once } from 'node:events';
-import { connect, createServer, type Server, type Socket } from 'node:net';
+import { connect, createServer, type Server } from 'node:net';
 import { LOOPBACK, withFreePort } from './free-port.ts';
+import { DirectLink, type LinkFactory, type NetworkLink } from './network-link.ts';
 
 /** Where a proxy leads to. A `url` lends its scheme and credentials to the proxy's own. */
 export interface ProxyTarget {
@@ -32,49 +33,6 @@ export interface NetworkProxy extends AsyncDisposable {
   stop(): Promise<void>;
 }
 
-/** The two connections that make up one proxied connection. */
-class Link {
-  readonly #near: Socket;
-  readonly #far: Socket;
-  #stalled = true;
-
-  constructor(near: Socket, far: Socket, closed: (link: Link) => void) {
-    this.#near = near;
-    this.#far = far;
-    for (const socket of [near, far]) {
-      socket.unref();
-      // What fails here is closed next, and the other side learns it by that.
-      socket.on('error', () => {});
-      socket.on('close', () => {
-        if (!this.#stalled) this.close();
-        if (near.destroyed && far.destroyed) closed(this);
-      });
-    }
-  }
-
-  stall(): void {
-    this.#stalled = true;
-    this.#near.unpipe(this.#far);
-    this.#far.unpipe(this.#near);
-  }
-
-  resume(): void {
-    if (!this.#stalled) return;
-    this.#stalled = false;
-    if (this.#near.destroyed || this.#far.destroyed) {
-      this.close();
-    } else {
-      this.#near.pipe(this.#far);
-      this.#far.pipe(this.#near);
-    }
-  }
-
-  close(): void {
-    this.#near.destroy();
-    this.#far.destroy();
-  }
-}
-
 const listenOn = async (server: Server, port: number): Promise<void> => {
   server.listen({ port, host: LOOPBACK, exclusive: true });
   await once(server, 'listening');
@@ -89,13 +47,19 @@ const urlThrough = (target: ProxyTarget, port: number): string => {
 };
 
 /** Starts a proxy to `target`. Rejects with `EVENTS_SERVICE_UNAVAILABLE` when there is no free loopback port. */
-export const proxy = async (target: ProxyTarget): Promise<NetworkProxy> => {
-  const links = new Set<Link>();
+export const proxy = (target: ProxyTarget): Promise<NetworkProxy> =>
+  openProxy(target, (near, far, closed) => new DirectLink(near, far, closed));
+
+/** {@link proxy} with links of another kind. */
+export const openProxy = async (target: ProxyTarget, linkOf: LinkFactory): Promise<NetworkProxy> => {
+  const links = new Set<NetworkLink>();
   let stalled = false;
 
-  const server = createServer({ allowHalfOpen: true }, (near) => {
-    const far = connect({ host: target.host, port: target.port, allowHalfOpen: true });
-    const link = new Link(near, far, (closed) => links.delete(closed));
+  // Without delay: else a proxy would hold back small writes for some 40 ms that their sender did not want held back.
+  const sockets = { allowHalfOpen: true, noDelay: true };
+  const server = createServer(sockets, (near) => {
+    const far = connect({ host: target.host, port: target.port, ...sockets });
+    const link = linkOf(near, far, () => links.delete(link));
     links.add(link);
     if (!stalled) link.resume();
   });

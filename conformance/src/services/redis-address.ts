@@ -1,3 +1,12 @@
+/** What a client needs to speak TLS with a server, as `node:tls` and ioredis take it. All are PEM texts. */
+export interface RedisTls {
+  readonly ca: string;
+  /** The client's own certificate and its key. */
+  readonly cert: string;
+  readonly key: string;
+  readonly rejectUnauthorized?: boolean;
+}
+
 /** Where a Redis server listens and how to log in. */
 export interface RedisAddress {
   readonly host: string;
@@ -5,7 +14,7 @@ export interface RedisAddress {
   readonly username?: string;
   readonly password?: string;
   readonly database?: number;
-  readonly tls?: boolean;
+  readonly tls?: boolean | RedisTls;
 }
 
 /** Reads `redis://` and `rediss://` addresses; undefined where the text is none. */
@@ -25,5 +34,5 @@ export const parseRedisUrl = (text: string): RedisAddress | undefined => {
   };
 };
 
-export const formatRedisUrl = ({ host, port, password }: RedisAddress): string =>
-  `redis://${password === undefined ? '' : `:${encodeURIComponent(password)}@`}${host}:${port}`;
+export const formatRedisUrl = ({ host, port, password, tls }: RedisAddress): string =>
+  `${tls ? 'rediss' : 'redis'}://${password === undefined ? '' : `:${encodeURIComponent(password)}@`}${host}:${port}`;

@@ -2,12 +2,10 @@ import { findExecutable } from './executable.ts';
 import { LOOPBACK, withFreePort } from './free-port.ts';
 import type { RedisAddress } from './redis-address.ts';
 import type { RedisAttempt } from './redis-attempt.ts';
-import { redisCommand } from './redis-command.ts';
 import { type RedisOptions, serverArguments } from './redis-options.ts';
+import { redisProcess } from './redis-process.ts';
 import { ownRedisService, type RedisService } from './redis-service.ts';
-import { ServerProcess } from './server-process.ts';
-
-const PROBE_DEADLINE_MS = 1_000;
+import { tlsSetting } from './redis-tls.ts';
 
 /** Starts `redis-server` from the PATH. Rejects with `EVENTS_SERVICE_FAILED` when it ends at once, as with wrong `args`. */
 export const redisFromBinary = async (options: RedisOptions): Promise<RedisAttempt> => {
@@ -18,20 +16,25 @@ export const redisFromBinary = async (options: RedisOptions): Promise<RedisAttem
 
 const startOn = async (port: number, command: string, options: RedisOptions): Promise<RedisService | undefined> => {
   const { password } = options;
-  const address: RedisAddress = { host: LOOPBACK, port, ...(password !== undefined && { password }) };
-  const server = new ServerProcess({
-    name: 'redis-server',
-    command,
-    args: (directory) => [
-      ...['--bind', LOOPBACK, '--port', String(port), '--dir', directory, '--daemonize', 'no'],
-      ...serverArguments(options),
-    ],
-    async ready(pid) {
-      await redisCommand(address, ['PING'], PROBE_DEADLINE_MS);
-      // Another server may have taken the port a moment before ours.
-      return String(await redisCommand(address, ['INFO', 'server'], PROBE_DEADLINE_MS)).includes(`process_id:${pid}\r`);
-    },
-  });
-  if (!(await server.startUnlessTaken())) return undefined;
-  return ownRedisService(address, 'binary', server);
+  const tls = tlsSetting(options.tls);
+  const address: RedisAddress = {
+    host: LOOPBACK,
+    port,
+    ...(password !== undefined && { password }),
+    ...(tls && { tls: tls.observer }),
+  };
+  const server = redisProcess(command, address, (directory) => [
+    ...['--bind', LOOPBACK, ...(tls?.args(port) ?? ['--port', String(port)]), '--dir', directory, '--daemonize', 'no'],
+    ...serverArguments(options),
+  ]);
+  try {
+    if (!(await server.startUnlessTaken())) {
+      await tls?.dispose();
+      return undefined;
+    }
+  } catch (error) {
+    await tls?.dispose();
+    throw error;
+  }
+  return ownRedisService(address, 'binary', server, tls);
 };

@@ -21,7 +21,7 @@ export const redisCommand = (address: RedisAddress, args: readonly string[], dea
     const { host, port, tls } = address;
     const where = `Redis at ${host}:${port}`;
     const commands = [...login(address), args];
-    const socket = tls ? connectTls({ host, port }) : connect({ host, port });
+    const socket = tls ? connectTls({ host, port, ...(tls !== true && tls) }) : connect({ host, port });
     let received: Buffer = Buffer.alloc(0);
     let answered = 0;
 

@@ -21,6 +21,7 @@ const END_DEADLINE_S = 10;
 
 /** Starts Redis in a container, by Testcontainers, which also removes it should the current process die. */
 export const redisFromContainer = async (options: RedisOptions): Promise<RedisAttempt> => {
+  if (options.tls) return { reason: 'a container is not given certificates' };
   const unavailable = await dockerUnavailable();
   if (unavailable !== undefined) return { reason: unavailable };
   try {

@@ -1,3 +1,5 @@
+import type { RedisTlsOptions } from './redis-tls.ts';
+
 /** Where a Redis server can come from. */
 export type RedisSource = 'environment' | 'container' | 'binary' | 'package';
 
@@ -8,6 +10,10 @@ export interface RedisOptions {
   /** Further arguments of `redis-server`, such as `['--maxmemory', '8mb']`. */
   readonly args?: readonly string[];
   readonly password?: string;
+  /** ACL lines, such as `'events on >secret ~* &* +@all'`. The user `default` stays the one of `cli`. */
+  readonly users?: readonly string[];
+  /** Listen with TLS and with nothing else; `true` is `{}`. Not in a container. Default false. */
+  readonly tls?: boolean | RedisTlsOptions;
   /**
    * A server that can be restarted and frozen is wanted: the address in the environment is only taken when no other
    * source has one. `can` of the result says what came of it. Default false.
@@ -20,16 +26,20 @@ export interface RedisOptions {
 }
 
 /** The options that only a server of our own can fulfil. */
-export const isConfigured = ({ appendonly, appendfsync, args, password }: RedisOptions): boolean =>
-  [appendonly, appendfsync, args, password].some((option) => option !== undefined);
+export const isConfigured = ({ appendonly, appendfsync, args, password, users, tls }: RedisOptions): boolean =>
+  [appendonly, appendfsync, args, password, users, tls].some((option) => option !== undefined);
+
+/** What `redis-server` is told of the data and of who may see them. */
+type DataOptions = Pick<RedisOptions, 'appendonly' | 'appendfsync' | 'args' | 'password' | 'users'>;
 
 /** The arguments of `redis-server` that mean the same in every place where it runs. */
-export const serverArguments = ({ appendonly, appendfsync, args, password }: RedisOptions): string[] => [
+export const serverArguments = ({ appendonly, appendfsync, args, password, users = [] }: DataOptions): string[] => [
   '--save',
   '',
   '--appendonly',
   appendonly ? 'yes' : 'no',
   ...(appendfsync === undefined ? [] : ['--appendfsync', appendfsync]),
   ...(password === undefined ? [] : ['--requirepass', password]),
+  ...users.flatMap((line) => ['--user', ...line.trim().split(/\s+/)]),
   ...(args ?? []),
 ];

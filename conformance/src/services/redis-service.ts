@@ -1,5 +1,5 @@
 import { EventsError } from '@logistically/events-kernel';
-import { formatRedisUrl, type RedisAddress } from './redis-address.ts';
+import { formatRedisUrl, type RedisAddress, type RedisTls } from './redis-address.ts';
 import { redisCommand } from './redis-command.ts';
 import type { ServerControl } from './server-control.ts';
 
@@ -12,6 +12,8 @@ export interface RedisServer {
   readonly port: number;
   /** Whether it was there before (`environment`) or was started for the caller, and how. */
   readonly source: 'environment' | 'container' | 'binary';
+  /** What a client needs beside the URL, when the server was started with TLS. */
+  readonly tls?: RedisTls;
   /**
    * Runs one command over a connection of its own. Rejects with `EVENTS_SERVICE_REPLY` (Redis answered with an error),
    * `EVENTS_SERVICE_TIMEOUT` (no answer within 30 s) or `EVENTS_SERVICE_UNAVAILABLE` (no connection).
@@ -61,14 +63,16 @@ export const ownRedisService = (
   address: RedisAddress,
   source: 'container' | 'binary',
   control: ServerControl,
+  tls?: { readonly client: RedisTls; dispose(): Promise<void> },
 ): RedisService => {
   let stopped: Promise<void> | undefined;
   const stop = (): Promise<void> => {
-    stopped ??= control.dispose();
+    stopped ??= control.dispose().then(() => tls?.dispose());
     return stopped;
   };
   return {
     ...server(address, formatRedisUrl(address), source),
+    ...(tls && { tls: tls.client }),
     can: { restart: true, freeze: true },
     async restart() {
       await control.end();

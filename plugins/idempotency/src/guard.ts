@@ -1,5 +1,6 @@
 import { asReason, type Emit, EventsError, type Layer, type Settle } from '@logistically/events-kernel';
 import type { Claim, Claims } from './claims.ts';
+import { Turns } from './turns.ts';
 
 interface GuardOptions<E> {
   readonly claims: Claims;
@@ -33,80 +34,85 @@ const notAsked = (cause: unknown): EventsError =>
 /** A layer that passes on what it could claim, a batch of claims at a time and in order, and settles what is done already. */
 export const guard =
   <E>({ claims, claimOf, originOf, applies, emit, onDuplicate, onWait }: GuardOptions<E>): Layer<E> =>
-  (next) =>
-  (batch, settleBelow) => {
-    const others = batch.filter((event) => !applies(event));
-    if (others.length) next(others, settleBelow);
-    if (others.length === batch.length) return;
-    const ours = others.length ? batch.filter(applies) : batch;
-    const events: E[] = [];
-    const wanted: Claim[] = [];
-    /** Positions among them of what is at work, by origin: a derived event settles the one that came. */
-    const working = new Map<E, number>();
+  (next) => {
+    const turns = new Turns();
+    return (batch, settleBelow) => {
+      const others = batch.filter((event) => !applies(event));
+      if (others.length) next(others, settleBelow);
+      if (others.length === batch.length) return;
+      const ours = others.length ? batch.filter(applies) : batch;
+      const events: E[] = [];
+      const wanted: Claim[] = [];
+      /** Positions among them of what is at work, by origin: a derived event settles the one that came. */
+      const working = new Map<E, number>();
 
-    // Nobody above hears of what is thrown here: it is not in a call of theirs any more.
-    const settle: Settle<E> = (event, reason) => {
-      try {
-        settleBelow(event, reason);
-      } catch (thrown) {
-        emit('error', { source: 'idempotency', reason: thrown });
-        settleBelow(event, asReason(thrown));
-      }
-    };
-    const finish: Settle<E> = (settled, reason) => {
-      const origin = originOf(settled);
-      const index = working.get(origin);
-      if (index === undefined) return;
-      working.delete(origin);
-      const [event, claim] = [events[index] as E, wanted[index] as Claim];
-      if (reason === undefined) claims.finish(claim, () => settle(event));
-      else void claims.release(claim).then(() => settle(event, reason));
-    };
-    const proceed = (claimed: readonly E[]): void => {
-      try {
-        if (claimed.length) next(claimed, finish);
-      } catch (thrown) {
-        for (const event of claimed) finish(event, asReason(thrown));
-      }
-    };
-    const meet = async (index: number): Promise<void> => {
-      const event = events[index] as E;
-      try {
-        const met = await claims.takeFreed(wanted[index] as Claim);
-        if (met === undefined) {
-          working.set(originOf(event), index);
-          return proceed([event]);
+      // Nobody above hears of what is thrown here: it is not in a call of theirs any more.
+      const settle: Settle<E> = (event, reason) => {
+        try {
+          settleBelow(event, reason);
+        } catch (thrown) {
+          emit('error', { source: 'idempotency', reason: thrown });
+          settleBelow(event, asReason(thrown));
         }
-        if (met === 'done') {
-          onDuplicate(event);
-          return settle(event);
+      };
+      const finish: Settle<E> = (settled, reason) => {
+        const origin = originOf(settled);
+        const index = working.get(origin);
+        if (index === undefined) return;
+        working.delete(origin);
+        const [event, claim] = [events[index] as E, wanted[index] as Claim];
+        if (reason === undefined) claims.finish(claim, () => settle(event));
+        else void claims.release(claim).then(() => settle(event, reason));
+      };
+      const proceed = (claimed: readonly E[]): void => {
+        try {
+          if (claimed.length) next(claimed, finish);
+        } catch (thrown) {
+          for (const event of claimed) finish(event, asReason(thrown));
         }
-        onWait();
-        settle(event, busy(met));
-      } catch (thrown) {
-        settle(event, notAsked(thrown));
-      }
-    };
+      };
+      const meet = async (index: number): Promise<void> => {
+        const event = events[index] as E;
+        try {
+          const met = await claims.takeFreed(wanted[index] as Claim);
+          if (met === undefined) {
+            working.set(originOf(event), index);
+            return proceed([event]);
+          }
+          if (met === 'done') {
+            onDuplicate(event);
+            return settle(event);
+          }
+          onWait();
+          settle(event, busy(met));
+        } catch (thrown) {
+          settle(event, notAsked(thrown));
+        }
+      };
 
-    const now = Date.now();
-    for (const event of ours) {
-      try {
-        wanted.push(claimOf(event, now));
-        events.push(event);
-      } catch (thrown) {
-        settle(event, asReason(thrown));
+      const now = Date.now();
+      for (const event of ours) {
+        try {
+          wanted.push(claimOf(event, now));
+          events.push(event);
+        } catch (thrown) {
+          settle(event, asReason(thrown));
+        }
       }
-    }
-    if (events.length === 0) return;
-    claims.take(wanted).then(
-      (taken) => {
-        for (const [index, event] of events.entries())
-          if (taken[index]) working.set(originOf(event), index);
-          else void meet(index);
-        proceed(working.size === events.length ? events : events.filter((_, index) => taken[index]));
-      },
-      (thrown) => {
-        for (const event of events) settle(event, notAsked(thrown));
-      },
-    );
+      if (events.length === 0) return;
+      const inTurn = turns.take();
+      claims.take(wanted).then(
+        (taken) =>
+          inTurn(() => {
+            for (const [index, event] of events.entries())
+              if (taken[index]) working.set(originOf(event), index);
+              else void meet(index);
+            proceed(working.size === events.length ? events : events.filter((_, index) => taken[index]));
+          }),
+        (thrown) =>
+          inTurn(() => {
+            for (const event of events) settle(event, notAsked(thrown));
+          }),
+      );
+    };
   };

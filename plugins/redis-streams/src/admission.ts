@@ -1,5 +1,5 @@
 import type { Payload } from '@logistically/events-kernel';
-import type { Connection } from './connection.ts';
+import type { Commands } from './commands.ts';
 import { type Page, RedisDelivery } from './delivery.ts';
 import { isSuspect, notesOf, payloadOf, type RawEntry, readBytes } from './entry.ts';
 import type { Feed } from './feed.ts';
@@ -17,7 +17,7 @@ export interface Bundle {
 /** Reads again as bytes what was perhaps damaged when it was read as text. */
 const reread = (
   { stream }: Feed,
-  commands: Connection,
+  commands: Commands,
   entries: readonly (RawEntry | Taken)[],
   payloads: readonly Payload[],
 ): Promise<readonly Payload[]> =>
@@ -29,12 +29,12 @@ const reread = (
   );
 
 /**
- * Gives entries to the members of a feed that have free slots, and takes the slots. What nobody can take goes back, for others.
+ * Gives entries to the members of a feed that have free seats, and takes the seats. What nobody can take goes back, for others.
  * At once, but for entries that have to be read again.
  */
 export const admit = (
   feed: Feed,
-  commands: Connection,
+  commands: Commands,
   entries: readonly (RawEntry | Taken)[],
   into: Bundle[],
 ): Promise<void> | undefined => {
@@ -53,7 +53,7 @@ const seat = (
 ): void => {
   let index = 0;
   for (const member of feed.members) {
-    const end = Math.min(entries.length, index + member.free);
+    const end = Math.min(entries.length, index + member.seats.available);
     if (end === index) continue;
     const page: Page = { deliveries: [], open: end - index, leasedAt: Date.now() };
     for (; index < end; index++) {
@@ -62,7 +62,7 @@ const seat = (
       delivery.notes = notesOf(fields);
       page.deliveries.push(delivery);
     }
-    member.free -= page.open;
+    member.seats.free -= page.open;
     feed.pages.add(page);
     into.push({ member, page });
   }

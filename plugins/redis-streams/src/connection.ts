@@ -1,24 +1,36 @@
-import { within } from '@logistically/events-kernel';
-import type { Cluster, Redis, RedisOptions } from 'ioredis';
-import { connectionLost, replyError, timedOut } from './error.ts';
+import { type EventsError, within } from '@logistically/events-kernel';
+import type { Redis, RedisOptions } from 'ioredis';
+import type { Command, Commands } from './commands.ts';
+import { backOff, Dialer, type Endpoint } from './dialer.ts';
+import { connectError, connectionLost, isRefusal, type RedisReplyError, replyError, timedOut } from './error.ts';
+import type { Replicas } from './options.ts';
+import { Cover } from './replication.ts';
 
-/** The clients that this transport can work with. */
-export type RedisClient = Redis | Cluster;
+/** What a connection is for. A reader blocks, and so does a publisher that waits for replicas: nothing else may use them. */
+export type ConnectionPurpose = 'commands' | 'publisher' | 'reader';
 
-/** What a connection is for. A reader blocks, so nothing else may use it. */
-export type ConnectionPurpose = 'commands' | 'reader';
-
-interface ConnectionOptions {
-  readonly client: RedisClient;
+export interface ConnectionOptions {
+  readonly client: Redis;
   /** Whether to close the client in the end: a client that we were given stays open. */
   readonly owned: boolean;
   /** How long a command may take, in ms. */
   readonly timeoutMs: number;
   readonly onUp: () => void;
   readonly onDown: (reason: unknown) => void;
+  /** Where and as whom to connect, asked before every attempt. Without it the client connects, and connects again, by itself. */
+  readonly dial?: () => Promise<Endpoint>;
+  /** Why it is the wrong server that a fresh connection leads to, if it is: then it is given up. */
+  readonly verify?: (client: Redis) => Promise<Error | undefined>;
+  /** The replies (their first words) that say no more than that the servers are being changed. */
+  readonly passing?: ReadonlySet<string>;
+  /** Hears such replies. */
+  readonly onRefused?: (refusal: RedisReplyError, connection: Connection) => void;
+  /** Makes `cover` wait for replicas. */
+  readonly durability?: Required<Replicas>;
 }
 
 interface Call {
+  readonly since: number;
   readonly late: number;
   readonly timeoutMs: number;
   readonly reject: (reason: unknown) => void;
@@ -27,7 +39,7 @@ interface Call {
 /** What a client must do differently from ioredis' defaults, so that every wait ends and nothing is sent behind our back. */
 export const clientOptions = (
   purpose: ConnectionPurpose,
-  timeoutMs: number,
+  connectTimeoutMs: number,
 ): RedisOptions & { readonly replyMapping: 'legacy' } => ({
   lazyConnect: true,
   connectionName: `events-${purpose}`,
@@ -35,11 +47,13 @@ export const clientOptions = (
   enableOfflineQueue: false,
   autoResendUnfulfilledCommands: false,
   maxRetriesPerRequest: null,
-  retryStrategy: (times) => Math.min(20 * 2 ** times, 1000) + Math.floor(Math.random() * 50),
+  // By default a second or more, while it loads for some milliseconds.
+  maxLoadingRetryTime: 100,
+  retryStrategy: backOff,
   // The replies of stream commands are arrays in both protocols; RESP2 is cheaper to parse.
   protocol: 2,
   replyMapping: 'legacy',
-  connectTimeout: timeoutMs,
+  connectTimeout: connectTimeoutMs,
   // A goodbye that is not answered must not keep the process.
   disconnectTimeout: 100,
 });
@@ -48,9 +62,11 @@ export const clientOptions = (
  * A connection of which every call ends: with a reply, when the connection breaks, or when time is up. A call that is late
  * means that the server or the network is frozen, so the socket is given up and a new one made.
  */
-export class Connection {
-  readonly client: RedisClient;
+export class Connection implements Commands {
+  readonly client: Redis;
+  readonly cover: Cover | undefined;
   readonly #options: ConnectionOptions;
+  readonly #dialer: Dialer | undefined;
   readonly #calls = new Set<Call>();
   readonly #waiting = new Set<() => void>();
   #watch: NodeJS.Timeout | undefined;
@@ -58,14 +74,18 @@ export class Connection {
   #up = false;
   #closed = false;
   #lastError: unknown;
+  #server: string | undefined;
 
   constructor(options: ConnectionOptions) {
-    this.client = options.client;
+    const { client, durability, dial, timeoutMs } = options;
+    this.client = client;
     this.#options = options;
+    this.cover = durability && new Cover(this, durability, timeoutMs);
+    this.#dialer = dial && new Dialer(client, dial, this.#onError);
     this.client.on('connect', this.#onConnect);
     this.client.on('ready', this.#onReady);
     this.client.on('close', this.#onClose);
-    this.client.on('end', this.#onClose);
+    this.client.on('end', this.#onEnd);
     this.client.on('error', this.#onError);
     if (this.client.status === 'ready') this.#onReady();
   }
@@ -78,18 +98,38 @@ export class Connection {
     return this.#closed;
   }
 
-  /** Connects. Rejects when there is no connection by the deadline (ms since the epoch). */
-  async open(deadline: number): Promise<void> {
-    if (this.client.status === 'wait') this.client.connect().catch(() => {});
-    if (await this.ready(deadline)) return;
-    if (isReplyError(this.#lastError)) throw replyError(this.#lastError.message);
-    const why = this.#lastError instanceof Error ? ` (${nameOf(this.#lastError)})` : '';
-    throw Object.assign(connectionLost(), {
-      message: `There is no connection to Redis${why}. Check the address and that it runs.`,
-    });
+  get way(): unknown {
+    return this;
   }
 
-  /** True when connected by the deadline (ms since the epoch). */
+  get server(): string | undefined {
+    return this.#server;
+  }
+
+  /** How long the oldest call has been waiting for its reply, in ms. */
+  get waitingMs(): number {
+    for (const { since } of this.#calls) return Date.now() - since;
+    return 0;
+  }
+
+  /** Connects. Rejects when there is no connection by the deadline (ms since the epoch). */
+  async open(deadline: number): Promise<void> {
+    this.dial();
+    if (await this.ready(deadline)) return;
+    throw this.problem;
+  }
+
+  /** Begins to connect, unless it has begun. */
+  dial(): void {
+    if (this.#dialer) this.#dialer.begin();
+    else if (this.client.status === 'wait') this.client.connect().catch(() => {});
+  }
+
+  /** Why there is no connection. */
+  get problem(): EventsError {
+    return isReplyError(this.#lastError) ? replyError(this.#lastError.message) : connectError(this.#lastError);
+  }
+
   async ready(deadline: number): Promise<boolean> {
     if (this.#up || this.#closed) return this.#up;
     let resume: (() => void) | undefined;
@@ -102,14 +142,12 @@ export class Connection {
     return this.#up;
   }
 
-  /** Runs a command. Rejects with an `EventsError` that shows no argument of it. */
-  run<T>(command: (client: Redis) => Promise<T>, timeoutMs = this.#options.timeoutMs): Promise<T> {
+  run<T>(command: Command<T>, timeoutMs = this.#options.timeoutMs): Promise<T> {
     return new Promise<T>((resolve, reject) => this.call(command, timeoutMs, resolve, reject));
   }
 
-  /** The same for the hot path, without a promise: calls one of `resolve` and `reject`, once. */
   call<T>(
-    command: (client: Redis) => Promise<T>,
+    command: Command<T>,
     timeoutMs: number,
     resolve: (reply: T) => void,
     reject: (reason: unknown) => void,
@@ -118,16 +156,20 @@ export class Connection {
       reject(connectionLost());
       return;
     }
-    const call: Call = { late: Date.now() + timeoutMs, timeoutMs, reject };
+    const since = Date.now();
+    const call: Call = { since, late: since + timeoutMs, timeoutMs, reject };
     this.#calls.add(call);
     this.#watch ??= setInterval(this.#look, 100);
-    command(this.client as Redis).then(
+    command(this.client).then(
       (reply) => {
         if (this.#calls.delete(call)) resolve(reply);
       },
       (error: unknown) => {
         if (isReplyError(error)) {
-          if (this.#calls.delete(call)) reject(replyError(error.message));
+          const reply = replyError(error.message, this.#options.passing);
+          if (!this.#calls.delete(call)) return;
+          if (isRefusal(reply)) this.#options.onRefused?.(reply, this);
+          reject(reply);
           return;
         }
         // A client refuses at once while it has not yet told us that the connection is gone. Who tries again must let it tell.
@@ -138,8 +180,7 @@ export class Connection {
     );
   }
 
-  /** Runs a command that may be repeated, until it succeeds or the deadline (ms since the epoch) has passed. */
-  async persist<T>(command: (client: Redis) => Promise<T>, deadline: number): Promise<T> {
+  async persist<T>(command: Command<T>, deadline: number): Promise<T> {
     for (;;) {
       try {
         return await this.run(command, Math.max(1, Math.min(this.#options.timeoutMs, deadline - Date.now())));
@@ -149,21 +190,31 @@ export class Connection {
     }
   }
 
-  /** Gives up the socket; the client makes a new one. */
-  reset(): void {
+  /** Gives up the socket; the client makes a new one. `reason`: why, if that is known. */
+  reset(reason?: Error): void {
+    if (reason) this.#lastError = reason;
     const { stream } = this.client as Partial<Redis>;
     if (stream) stream.destroy();
-    else this.client.disconnect(true);
+    else if (!this.#dialer) this.client.disconnect(true);
+  }
+
+  /** The same, and connects again at once: another server has taken over. */
+  redial(): void {
+    this.reset();
+    // Not only when the socket has been closed: what waits for a reply can go to the other server now.
+    this.#onClose();
+    this.#dialer?.hurry();
   }
 
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.#dialer?.end();
     this.#onClose();
     this.client.off('connect', this.#onConnect);
     this.client.off('ready', this.#onReady);
     this.client.off('close', this.#onClose);
-    this.client.off('end', this.#onClose);
+    this.client.off('end', this.#onEnd);
     if (this.#options.owned) {
       this.client.disconnect();
       // A frozen server never answers the goodbye.
@@ -194,24 +245,54 @@ export class Connection {
   };
 
   readonly #onReady = (): void => {
+    const { verify } = this.#options;
+    if (this.#up || this.#closed) clearTimeout(this.#handshake);
+    else if (verify)
+      verify(this.client).then(
+        (wrong) => (wrong ? this.reset(wrong) : this.#raise()),
+        (error: unknown) => this.reset(error instanceof Error ? error : undefined),
+      );
+    else this.#raise();
+  };
+
+  #raise(): void {
     clearTimeout(this.#handshake);
-    if (this.#up || this.#closed) return;
+    if (this.#up || this.#closed || this.client.status !== 'ready') return;
     this.#up = true;
     this.#lastError = undefined;
+    this.#identify();
     this.#options.onUp();
     this.#resume();
+  }
+
+  /** A server that was restarted is another one: it gives out the ids of its clients anew. */
+  #identify(): void {
+    this.run((client) => client.info('server')).then(
+      (info) => {
+        this.#server = /^run_id:(\w+)/m.exec(info)?.[1];
+      },
+      () => {
+        // Without it all works; only what was abandoned on a server has to end there by itself.
+      },
+    );
+  }
+
+  readonly #onEnd = (): void => {
+    this.#onClose();
+    if (!this.#closed) this.#dialer?.begin();
   };
 
   readonly #onClose = (): void => {
     const was = this.#up;
     this.#up = false;
+    this.#server = undefined;
     clearTimeout(this.#handshake);
     for (const call of this.#calls) call.reject(connectionLost());
     this.#calls.clear();
     clearInterval(this.#watch);
     this.#watch = undefined;
     if (this.#closed) this.#resume();
-    else if (was) this.#options.onDown(this.#lastError ? asEventsError(this.#lastError) : connectionLost());
+    else if (was) this.#options.onDown(isReplyError(this.#lastError) ? this.problem : connectionLost());
   };
 
   readonly #onError = (error: unknown): void => {
@@ -224,12 +305,4 @@ export class Connection {
   }
 }
 
-/** The part of a client's error that carries no secret and no payload. */
-const nameOf = (error: Error): string => {
-  const { code } = error as { code?: unknown };
-  return typeof code === 'string' ? code : error.name;
-};
-
 const isReplyError = (error: unknown): error is Error => error instanceof Error && error.name === 'ReplyError';
-
-const asEventsError = (error: unknown): Error => (isReplyError(error) ? replyError(error.message) : connectionLost());

@@ -19,12 +19,12 @@ export const createDelay = (
     const nonce = randomBytes(8).toString('hex');
     batch.forEach((event, index) => {
       const add = async (): Promise<void> => {
-        const { commands, topics } = opened();
+        const { topology, topics } = opened();
         const { payload, topic, partition = 0 } = event;
         const member = `${fieldOf(payload)}:${nonce}${index}:${textOf(payload)}`;
         const set = keys.delayed(topic, checkPartition(partition));
         topics.touch(topic, Date.now());
-        await commands.run((client) => client.zadd(set, time, member));
+        await topology.at(set).run((client) => client.zadd(set, time, member));
         onScheduled(event, time);
       };
       add().then(

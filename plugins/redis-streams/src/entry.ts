@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import type { Payload } from '@logistically/events-kernel';
-import type { Connection } from './connection.ts';
+import type { Commands } from './commands.ts';
 
 /** A stream entry as ioredis gives it: its id, and its fields and values in one list. */
 export type RawEntry = readonly [id: string, fields: readonly string[] | null];
@@ -56,13 +56,8 @@ const REPLACEMENT = '\uFFFD';
 export const isSuspect = (payload: Payload): boolean => typeof payload === 'string' && payload.includes(REPLACEMENT);
 
 /** Reads an entry again as bytes. Text that really holds U+FFFD is given as text, what is no UTF-8 as it was stored. */
-export const readBytes = async (
-  connection: Connection,
-  stream: string,
-  id: string,
-  payload: Payload,
-): Promise<Payload> => {
-  const entries = (await connection.run((client) => client.xrangeBuffer(stream, id, id))) as unknown as [
+export const readBytes = async (commands: Commands, stream: string, id: string, payload: Payload): Promise<Payload> => {
+  const entries = (await commands.run((client) => client.xrangeBuffer(stream, id, id))) as unknown as [
     Buffer,
     Buffer[],
   ][];

@@ -1,11 +1,12 @@
 import { within } from '@logistically/events-kernel';
-import type { Connection } from './connection.ts';
+import type { Commands } from './commands.ts';
 import type { Page, RedisDelivery } from './delivery.ts';
-import { isConnectionError, isReply } from './error.ts';
-import { toInfo } from './info.ts';
+import { isConnectionError, isRefusal, isReply } from './error.ts';
+import { type Info, toInfo } from './info.ts';
 import { type Keys, PARKED } from './keys.ts';
 import type { Member } from './member.ts';
 import { failScript, handoffScript, regroupScript, renewScript } from './script.ts';
+import type { Hold } from './seats.ts';
 
 /** The most ids of one command. */
 const MAX_IDS = 500;
@@ -25,7 +26,7 @@ interface FeedOptions {
   readonly partition: number;
   readonly group: string;
   readonly consumer: string;
-  readonly commands: Connection;
+  readonly commands: Commands;
   readonly onError: (reason: unknown) => void;
   /** A retry is due in so many ms. */
   readonly onDue: (ms: number) => void;
@@ -46,8 +47,12 @@ export class Feed {
   users = 0;
   /** The last entry that was delivered in the group, as far as this consumer knows. */
   cursor = '0-0';
+  /** The highest of them: what comes again below it may be in hands here. */
+  highest = '0-0';
   /** Of the group that this consumer knows: another one tells that it was lost, and that somebody else made it again. */
   mark = '';
+  /** There was more than there were seats for: it need not be waited for. */
+  more = false;
   /** Where the search for dead consumers' deliveries goes on. */
   scan = '-';
   readonly #options: FeedOptions;
@@ -89,26 +94,53 @@ export class Feed {
     return false;
   }
 
-  /** Free slots of those who take this feed. */
-  slots(): number {
+  /** Whether somebody who takes this feed reads on other lanes too. */
+  get shared(): boolean {
+    for (const { seats } of this.members) if (seats.shared) return true;
+    return false;
+  }
+
+  /** Free seats of those who take this feed. */
+  seats(): number {
     let sum = 0;
-    for (const member of this.members) sum += member.free;
+    for (const member of this.members) sum += member.seats.available;
     return sum;
   }
 
-  /** Slots for this feed in one reply over all feeds of its members, which must not overfill them. */
-  share(): number {
+  /** Seats for this feed in one reply over all feeds of its members, which must not overfill them. Taken into `hold`, where lanes share. */
+  share(hold?: Hold): number {
     let sum = 0;
-    for (const member of this.members) sum += Math.floor(member.free / member.feeds.size);
+    for (const { seats, feeds } of this.members) {
+      // Lanes that wait for something hold half of the seats at most: the rest is for one that has much.
+      const share = Math.floor(seats.available / (hold ? 2 * seats.feeds : feeds.size));
+      if (share > 0) hold?.take(seats, share);
+      sum += share;
+    }
+    return sum;
+  }
+
+  /** All free seats, up to `most`, taken into `hold`. */
+  grab(hold: Hold, most: number): number {
+    let sum = 0;
+    for (const { seats } of this.members) {
+      const count = Math.min(seats.available, most - sum);
+      if (count <= 0) continue;
+      hold.take(seats, count);
+      sum += count;
+    }
     return sum;
   }
 
   /** Entries that the group has not been given yet, as far as Redis can tell. */
   async lag(): Promise<number> {
-    const { group, commands } = this.#options;
-    const infos = (await commands.run((client) => client.xinfo('GROUPS', this.stream))) as unknown[][];
-    const lag = infos.map(toInfo).find(({ name }) => name === group)?.lag;
+    const lag = (await this.#info())?.lag;
     return typeof lag === 'number' ? lag : 0;
+  }
+
+  /** Begins where the group is: a server that took over, or lost its last moments, may be behind what was delivered here. */
+  async resume(): Promise<void> {
+    const last = (await this.#info())?.['last-delivered-id'];
+    if (typeof last === 'string') this.cursor = last;
   }
 
   /** What is being handled here. */
@@ -176,6 +208,12 @@ export class Feed {
     );
   }
 
+  async #info(): Promise<Info | undefined> {
+    const { group, commands } = this.#options;
+    const infos = (await commands.run((client) => client.xinfo('GROUPS', this.stream))) as unknown[][];
+    return infos.map(toInfo).find(({ name }) => name === group);
+  }
+
   get #unsent(): boolean {
     return this.#acks.length > 0 || this.#failures.length > 0;
   }
@@ -230,7 +268,7 @@ export class Feed {
 
   async #mend(reason: unknown): Promise<void> {
     if (isReply(reason, 'NOGROUP')) await this.regroup(Date.now() + 1000).catch(this.#options.onError);
-    else if (isFull(reason)) await new Promise((resolve) => setTimeout(resolve, 200));
+    else if (isFull(reason) || isRefusal(reason)) await new Promise((resolve) => setTimeout(resolve, 200));
     else if (!isConnectionError(reason)) this.#options.onError(reason);
   }
 }

@@ -32,8 +32,9 @@ export const createHandoff = (opened: () => Opened, keys: Keys, transport: strin
     checkTopic(topic);
     if (homeOf(topic) !== homeOf(from))
       throw new EventsError('EVENTS_REDIS_STREAMS_TOPIC', `${topic} has another home than ${from}: move within one.`);
-    const { commands, topics } = opened();
-    const streams = [keys.stream(from, partition), keys.stream(topic, partition)];
+    const { topology, topics } = opened();
+    const streams = [keys.stream(from, partition), keys.stream(topic, partition)] as const;
+    const commands = topology.at(streams[0]);
     const replaced = payload === undefined ? ['', ''] : [fieldOf(payload), textOf(payload)];
     const args = [cursor, ...replaced, ...Object.entries(notes).flat()];
     topics.touch(topic, Date.now());
@@ -42,6 +43,11 @@ export const createHandoff = (opened: () => Opened, keys: Keys, transport: strin
 
   async remove({ topic, partition, cursor }) {
     checkDerived(topic);
-    return (await opened().commands.run((client) => client.xdel(keys.stream(topic, partition), cursor))) === 1;
+    const stream = keys.stream(topic, partition);
+    return (
+      (await opened()
+        .topology.at(stream)
+        .run((client) => client.xdel(stream, cursor))) === 1
+    );
   },
 });

@@ -1,3 +1,5 @@
-export type { ConnectionPurpose, RedisClient } from './connection.ts';
-export type { RedisStreamsOptions, Retention } from './options.ts';
-export { type RedisStreamsCapabilities, redisStreams } from './redis-streams.ts';
+export { type AclOptions, aclRule, type Role } from './acl.ts';
+export type { ConnectionPurpose } from './connection.ts';
+export type { Credentials, RedisStreamsOptions, Replicas, Retention } from './options.ts';
+export { redisStreams } from './redis-streams.ts';
+export type { RedisStreamsCapabilities } from './transport.ts';

@@ -1,23 +1,24 @@
 import type { GroupState, Inspect } from '@logistically/events-kernel';
-import type { Redis } from 'ioredis';
+import type { Commands } from './commands.ts';
 import { type Info, toInfo } from './info.ts';
 import type { Keys } from './keys.ts';
 import type { Opened } from './opened.ts';
 
 /** Entries after the last delivered one. Redis 7 counts them; where it cannot tell, a bounded count of our own does. */
-const lagOf = async (client: Redis, stream: string, info: Info): Promise<number | undefined> => {
+const lagOf = async (commands: Commands, stream: string, info: Info): Promise<number | undefined> => {
   if (typeof info.lag === 'number') return info.lag;
   const page = 1000;
-  const after = await client.xrange(stream, `(${info['last-delivered-id']}`, '+', 'COUNT', page);
+  const from = `(${info['last-delivered-id']}`;
+  const after = await commands.run((client) => client.xrange(stream, from, '+', 'COUNT', page));
   return after.length < page ? after.length : undefined;
 };
 
-const groupState = async (client: Redis, stream: string, retries: string, info: Info): Promise<GroupState> => {
+const groupState = async (commands: Commands, stream: string, retries: string, info: Info): Promise<GroupState> => {
   const group = info.name as string;
   const [lag, delayed, consumers] = await Promise.all([
-    lagOf(client, stream, info),
-    client.zcard(retries),
-    client.xinfo('CONSUMERS', stream, group) as Promise<unknown[][]>,
+    lagOf(commands, stream, info),
+    commands.run((client) => client.zcard(retries)),
+    commands.run((client) => client.xinfo('CONSUMERS', stream, group) as Promise<unknown[][]>),
   ]);
   return {
     group,
@@ -35,20 +36,27 @@ const groupState = async (client: Redis, stream: string, retries: string, info: 
   };
 };
 
+/** Its groups; none where there is no such stream. */
+const groupsOf = async (commands: Commands, stream: string): Promise<Info[]> => {
+  const exists = await commands.run((client) => client.exists(stream));
+  if (exists === 0) return [];
+  return ((await commands.run((client) => client.xinfo('GROUPS', stream))) as unknown[][]).map(toInfo);
+};
+
+// One key a command: keys of one slot may be on two nodes while they are being moved.
 export const createInspect = (opened: () => Opened, keys: Keys, partitions: number): Inspect => ({
   async topic(topic) {
     const states = Array.from({ length: partitions }, async (_, partition) => {
       const stream = keys.stream(topic, partition);
-      return opened().commands.run(async (client) => {
-        const length = await client.xlen(stream);
-        const infos = ((await client.exists(stream)) ? await client.xinfo('GROUPS', stream) : []) as unknown[][];
-        const groups = await Promise.all(
-          infos
-            .map(toInfo)
-            .map((info) => groupState(client, stream, keys.retries(topic, partition, info.name as string), info)),
-        );
-        return { partition, length, groups };
-      });
+      const { topology } = opened();
+      const commands = topology.at(stream);
+      const length = await commands.run((client) => client.xlen(stream));
+      const infos = await groupsOf(commands, stream);
+      const groups = await Promise.all(
+        infos.map((info) => groupState(commands, stream, keys.retries(topic, partition, info.name as string), info)),
+      );
+      const node = topology.nodeOf?.(stream);
+      return { partition, length, groups, ...(node !== undefined && { node }) };
     });
     return { topic, partitions: await Promise.all(states) };
   },

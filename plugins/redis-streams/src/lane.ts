@@ -1,34 +1,25 @@
-import {
-  asReason,
-  type Delivery,
-  isEventsError,
-  type LifecycleEvents,
-  type Settle,
-  within,
-} from '@logistically/events-kernel';
+import { type Delivery, type LifecycleEvents, type Settle, within } from '@logistically/events-kernel';
 import type { Bundle } from './admission.ts';
-import type { Connection, RedisClient } from './connection.ts';
-import type { RedisDelivery } from './delivery.ts';
-import { isConnectionError, isReply } from './error.ts';
+import type { Commands } from './commands.ts';
+import type { Connection } from './connection.ts';
+import { isConnectionError, isRefusal, isReply } from './error.ts';
 import type { Feed } from './feed.ts';
 import type { Member } from './member.ts';
 import { Reader } from './reader.ts';
+import { createSettle, handBack } from './settlement.ts';
 import { Takeover } from './takeover.ts';
+import type { ConnectionListener } from './topology.ts';
 import { Wakeup } from './wakeup.ts';
 
 /** Replies up to this size are handled before the next read is sent, larger ones while it is on its way. */
 const SMALL = 16;
-/** The longest wait of a failed delivery whose reason names none, in ms. */
-const MAX_REDELIVER_MS = 30_000;
-/** The longest wait that a reason may ask for: a year, in ms. */
-const MAX_DELAY_MS = 31_536_000_000;
-
 export interface LaneOptions {
   readonly transport: string;
   readonly group: string;
   readonly consumer: string;
-  readonly reader: RedisClient;
-  readonly commands: Connection;
+  /** Makes the connection for blocking reads. */
+  readonly connect: (listener: ConnectionListener) => Connection;
+  readonly commands: Commands;
   readonly leaseMs: number;
   readonly claimIntervalMs: number;
   readonly blockMs: number;
@@ -44,8 +35,8 @@ interface Round {
 }
 
 /**
- * One blocking connection, and the subscriptions of a group that share it. It reads no more than there are free slots; one thing
- * at a time, so that what is on its way is always covered by slots.
+ * One blocking connection, and the subscriptions of a group that share it. It reads no more than there are free seats; one thing
+ * at a time, so that what is on its way is always covered by seats.
  */
 export class Lane {
   readonly members = new Set<Member>();
@@ -55,6 +46,8 @@ export class Lane {
   readonly #takeover: Takeover;
   readonly #wakeup: Wakeup;
   readonly #renewal: NodeJS.Timeout;
+  readonly #seatFreed: () => void;
+  readonly #settle: Settle<Delivery>;
   #running = true;
   #opening: Promise<void> | undefined;
   #loop: Promise<void> | undefined;
@@ -66,10 +59,17 @@ export class Lane {
 
   constructor(options: LaneOptions) {
     this.#options = options;
-    this.#reader = new Reader(options, () => {
-      this.#recover = true;
-    });
-    this.#takeover = new Takeover(options, this.#report);
+    const seatFreed = (): void => this.#wakeup.seatFreed();
+    this.#reader = new Reader(
+      options,
+      () => {
+        this.#recover = true;
+      },
+      seatFreed,
+    );
+    this.#takeover = new Takeover(options, this.#report, seatFreed);
+    this.#seatFreed = seatFreed;
+    this.#settle = createSettle(options.redeliverMs);
     this.#wakeup = new Wakeup({
       interrupt: () => this.#reader.interrupt(),
       onDue: () => {
@@ -85,6 +85,12 @@ export class Lane {
 
   get consumer(): string {
     return this.#options.consumer;
+  }
+
+  /** At once, so that the lane is not closed by the last of the others. */
+  join(member: Member): void {
+    this.members.add(member);
+    member.seats.lanes.add(this.#seatFreed);
   }
 
   /** Connects, once for all who call it. */
@@ -114,6 +120,7 @@ export class Lane {
   /** Adds a feed to a member; it is read from the next round on, which begins at once. */
   add(member: Member, feed: Feed): void {
     member.feeds.add(feed);
+    member.seats.feeds++;
     feed.members.add(member);
     // What was handed back before is due at once.
     this.#claimAt = 0;
@@ -135,8 +142,9 @@ export class Lane {
   /** Hands back what a member did not settle, and tells Redis what it did. Closes the lane with the last one. */
   async close(member: Member, deadline: number): Promise<void> {
     this.members.delete(member);
+    member.seats.lanes.delete(this.#seatFreed);
     for (const feed of member.feeds)
-      for (const delivery of feed.held()) if (delivery.member === member) this.#handBack(delivery);
+      for (const delivery of feed.held()) if (delivery.member === member) handBack(delivery);
     const last = this.members.size === 0;
     if (last) {
       this.#running = false;
@@ -159,7 +167,7 @@ export class Lane {
     const silentMs = Date.now() - this.#reader.answeredAt;
     if (silentMs > 2 * blockMs + timeoutMs) return [`group ${group} got no answer to a read for ${silentMs} ms`];
     if (!commands.up || Date.now() - this.#reader.receivedAt < leaseMs) return [];
-    // Nothing came for long, with slots free: then nothing must be waiting.
+    // Nothing came for long, with seats free: then nothing must be waiting.
     const problems: string[] = [];
     for (const feed of this.feeds.values()) {
       const lag = await feed.lag();
@@ -188,17 +196,17 @@ export class Lane {
       }
     }
     await round.work.catch(() => {});
-    for (const { page } of round.bundles) for (const delivery of page.deliveries) this.#handBack(delivery);
+    for (const { page } of round.bundles) for (const delivery of page.deliveries) handBack(delivery);
   }
 
   #deliver(bundles: readonly Bundle[]): void {
     for (const { member, page } of bundles) {
-      if (member.stopped) for (const delivery of page.deliveries) this.#handBack(delivery);
+      if (member.stopped) for (const delivery of page.deliveries) handBack(delivery);
       else member.deliver(page.deliveries, this.#settle);
     }
   }
 
-  /** Begins to get the next deliveries; their slots are taken as they come. */
+  /** Begins to get the next deliveries; their seats are taken as they come. */
   #begin(): Round {
     const bundles: Bundle[] = [];
     try {
@@ -214,10 +222,8 @@ export class Lane {
       await this.#takeover.regroup(this.feeds.values(), Date.now() + this.#options.timeoutMs).catch(this.#report);
     // A reply may have been lost with the connection: its entries are pending for us, and we do not know them.
     else if (isConnectionError(error)) this.#recover = true;
-    else {
-      this.#report(error);
-      await new Promise((resolve) => setTimeout(resolve, 200));
-    }
+    else this.#report(error);
+    if (isRefusal(error) || !isConnectionError(error)) await new Promise((resolve) => setTimeout(resolve, 100));
   }
 
   /** One step: connect, recover and take over, or read; whatever is the first to give something. */
@@ -244,10 +250,11 @@ export class Lane {
 
   #read(into: Bundle[], due = false): Promise<void> {
     const subscribed = [...this.feeds.values()].filter((feed) => feed.members.size > 0);
-    const feeds = subscribed.filter((feed) => feed.slots() > 0);
+    // Where lanes share their seats, what is new is looked for also without one.
+    const feeds = subscribed.filter((feed) => feed.seats() > 0 || (feed.shared && !feed.more && !this.#owed));
     const waitMs = Math.max(1, Math.ceil(Math.min(this.#options.blockMs, this.#claimAt - Date.now())));
     this.#wakeup.starved = feeds.length < subscribed.length;
-    if (!feeds.length) return this.#wakeup.slot(waitMs);
+    if (!feeds.length) return this.#wakeup.seat(waitMs);
     this.#tookOver = false;
     return this.#reader.read(feeds, due ? 1 : waitMs, into);
   }
@@ -255,8 +262,7 @@ export class Lane {
   async #recoverLost(into: Bundle[]): Promise<void> {
     const { blockMs } = this.#options;
     const dismissed = await this.#reader.dismiss();
-    await this.#takeover.recover(this.feeds.values(), into);
-    this.#recover = false;
+    this.#recover = !(await this.#takeover.recover(this.feeds.values(), into));
     if (dismissed) return;
     // The old read may still wait at the server; once it has ended there, look again.
     setTimeout(() => {
@@ -268,45 +274,14 @@ export class Lane {
   async #claim(into: Bundle[]): Promise<void> {
     // Nodes that started together do not look together.
     this.#claimAt = Date.now() + this.#options.claimIntervalMs * (0.9 + Math.random() * 0.1);
-    const { owed, dueMs } = await this.#takeover.claim([...this.feeds.values()], this.members, into);
+    const { owed, dueMs } = await this.#takeover.claim([...this.feeds.values()], into);
     this.#owed = owed;
     this.#tookOver = into.length > 0;
     if (dueMs !== undefined) this.due(dueMs);
   }
 
-  readonly #settle: Settle<Delivery> = (settled, reason) => {
-    const delivery = settled as RedisDelivery;
-    if (!delivery.page) return;
-    this.#release(delivery);
-    const { feed, cursor, attempt, lost } = delivery;
-    // Work that was done is acknowledged even when the lease was lost meanwhile: it spares the other another attempt.
-    if (reason === undefined) feed.ack(cursor);
-    else if (!lost)
-      feed.fail(cursor, attempt, this.#delayMs(reason, attempt), isEventsError(reason) && reason.uncounted);
-  };
-
-  #handBack(delivery: RedisDelivery): void {
-    this.#release(delivery);
-    if (!delivery.lost) delivery.feed.fail(delivery.cursor, delivery.attempt, 0, !delivery.tried);
-  }
-
-  #release(delivery: RedisDelivery): void {
-    const { page, member, feed } = delivery;
-    if (!page) return;
-    delivery.page = undefined;
-    if (--page.open === 0) feed.pages.delete(page);
-    member.free++;
-    this.#wakeup.slotFreed();
-  }
-
-  #delayMs(reason: unknown, attempt: number): number {
-    const { retryAfterMs } = asReason(reason) as { retryAfterMs?: unknown };
-    if (Number.isFinite(retryAfterMs)) return Math.min(Number(retryAfterMs), MAX_DELAY_MS);
-    return Math.min(this.#options.redeliverMs * 2 ** (attempt - 1), MAX_REDELIVER_MS);
-  }
-
   #hasFree(): boolean {
-    for (const member of this.members) if (member.free > 0) return true;
+    for (const member of this.members) if (member.seats.available > 0) return true;
     return false;
   }
 

@@ -11,7 +11,8 @@ export const createLog = (opened: () => Opened, keys: Keys): Log => ({
     const after = startAfter(from);
     if (after === '$') return [];
     const stream = keys.stream(topic, partition);
-    const entries = await opened().commands.run((client) => client.xrange(stream, `(${after}`, '+', 'COUNT', limit));
+    const commands = opened().topology.at(stream);
+    const entries = await commands.run((client) => client.xrange(stream, `(${after}`, '+', 'COUNT', limit));
     return Promise.all(
       entries.map(async ([cursor, fields]) => {
         const payload = payloadOf(fields);
@@ -21,7 +22,7 @@ export const createLog = (opened: () => Opened, keys: Keys): Log => ({
           partition,
           cursor,
           time: Number(cursor.split('-', 1)[0]),
-          payload: isSuspect(payload) ? await readBytes(opened().commands, stream, cursor, payload) : payload,
+          payload: isSuspect(payload) ? await readBytes(commands, stream, cursor, payload) : payload,
           ...(notes && { notes }),
         };
       }),

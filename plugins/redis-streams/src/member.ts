@@ -1,17 +1,16 @@
 import type { Delivery, Path } from '@logistically/events-kernel';
 import type { Feed } from './feed.ts';
+import type { Seats } from './seats.ts';
 
-/** One subscription of this node in a lane: where it delivers to, and how many slots it has left. */
+/** One subscription of this node in a lane: where it delivers to, and how many seats it has left. */
 export class Member {
   readonly deliver: Path<Delivery>;
+  readonly seats: Seats;
   readonly feeds = new Set<Feed>();
-  readonly concurrency: number;
-  free: number;
   stopped = false;
 
-  constructor(concurrency: number, deliver: Path<Delivery>) {
-    this.concurrency = concurrency;
-    this.free = concurrency;
+  constructor(seats: Seats, deliver: Path<Delivery>) {
+    this.seats = seats;
     this.deliver = deliver;
   }
 }

@@ -1,12 +1,12 @@
 import type { TransportHost } from '@logistically/events-kernel';
-import type { Connection } from './connection.ts';
 import type { Outbox } from './outbox.ts';
 import type { Topics } from './topics.ts';
+import type { Topology } from './topology.ts';
 
 /** What is there while the transport is open. */
 export interface Opened {
   readonly host: TransportHost;
-  readonly commands: Connection;
+  readonly topology: Topology;
   readonly topics: Topics;
   readonly outbox: Outbox;
 }

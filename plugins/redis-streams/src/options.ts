@@ -1,6 +1,6 @@
 import { EventsError } from '@logistically/events-kernel';
 import type { Redis, RedisOptions } from 'ioredis';
-import type { ConnectionPurpose, RedisClient } from './connection.ts';
+import type { ConnectionPurpose } from './connection.ts';
 
 /** What is removed from a topic partition, and when. Nothing that a group has not settled, unless `lossy`. */
 export interface Retention {
@@ -12,20 +12,21 @@ export interface Retention {
   readonly lossy?: boolean;
 }
 
-export interface RedisStreamsOptions {
-  /** `redis://user:password@host:6379/0`. Default: localhost. */
-  readonly url?: string;
-  /** Options of ioredis, for all that a URL does not say: TLS, credentials, address families. */
-  readonly redis?: RedisOptions;
-  /** A client of yours, for commands. It is never closed; readers are made with its `duplicate`. */
-  readonly client?: Redis;
-  /** Makes the clients, for topologies that one address does not describe. What it makes is closed with the transport. */
-  readonly connect?: (
-    purpose: ConnectionPurpose,
-    options: RedisOptions & { readonly replyMapping: 'legacy' },
-  ) => RedisClient;
-  /** Default `redis-streams`. */
-  readonly name?: string;
+/** On how many replicas an event must be before it is confirmed. */
+export interface Replicas {
+  /** Of the master. It must have at least one more, so that one can fail. */
+  readonly replicas: number;
+  /** How long they may take, in ms. Default 1000. An event that they do not have by then is rejected with `…_NOT_REPLICATED`. */
+  readonly timeoutMs?: number;
+}
+
+export interface Credentials {
+  readonly username?: string;
+  readonly password: string;
+}
+
+/** What every transport over Redis Streams can be told, whatever servers it is on. */
+export interface EngineOptions {
   /** Begins every key. Default `events`. */
   readonly prefix?: string;
   /** Partitions of each topic, the same in all services. Default 1. */
@@ -44,6 +45,26 @@ export interface RedisStreamsOptions {
   readonly maxBuffered?: number;
   /** Default: everything is kept. */
   readonly retention?: Retention;
+  /**
+   * When an event is confirmed: `async`, the default, once the master has it (a failover may lose the last moments), else once
+   * so many of its replicas have it too.
+   */
+  readonly durability?: 'async' | Replicas;
+}
+
+export interface RedisStreamsOptions extends EngineOptions {
+  /** `redis://user:password@host:6379/0`. Default: localhost. */
+  readonly url?: string;
+  /** Options of ioredis, for all that a URL does not say: TLS, credentials, address families. */
+  readonly redis?: RedisOptions;
+  /** A client of yours, for commands. It is never closed; readers are made with its `duplicate`. */
+  readonly client?: Redis;
+  /** Makes the clients, for topologies that one address does not describe. What it makes is closed with the transport. */
+  readonly connect?: (purpose: ConnectionPurpose, options: RedisOptions & { readonly replyMapping: 'legacy' }) => Redis;
+  /** As whom to log in, asked before every connection is made: a password can be changed without a restart. */
+  readonly credentials?: () => Credentials | Promise<Credentials>;
+  /** Default `redis-streams`. */
+  readonly name?: string;
 }
 
 /** The options with their defaults, checked. */
@@ -57,27 +78,28 @@ export interface Settings {
   readonly blockMs: number;
   readonly redeliverMs: number;
   readonly maxBuffered: number;
+  /** How long an event may wait for its confirmation, in ms. */
+  readonly confirmMs: number;
+  readonly durability: Required<Replicas> | undefined;
+  readonly retention: Retention | undefined;
 }
 
-/** Throws `EVENTS_CONFIG` for what cannot be meant. */
-export const settingsOf = (options: RedisStreamsOptions): Settings => {
-  const {
-    name = 'redis-streams',
-    prefix = 'events',
-    partitions = 1,
-    leaseMs = 30_000,
-    claimIntervalMs = 1000,
-  } = options;
-  const { timeoutMs = 5000, blockMs = 1000, redeliverMs = 100, maxBuffered = 100_000, retention } = options;
-  if (!/^[\w.:-]{1,100}$/.test(prefix))
-    throw new EventsError('EVENTS_CONFIG', 'redisStreams: `prefix` takes letters, digits, . : - and _, at most 100.');
+const isCount = (value: unknown): boolean => Number.isInteger(value) && Number(value) > 0;
+
+/** The options with their defaults, checked. Throws `EVENTS_CONFIG` for what cannot be meant. */
+export const settingsOf = (name: string, options: EngineOptions, confirmMs?: number): Settings => {
+  const { prefix = 'events', partitions = 1, leaseMs = 30_000, claimIntervalMs = 1000 } = options;
+  const { timeoutMs = 5000, blockMs = 1000, redeliverMs = 100, maxBuffered = 100_000 } = options;
+  const { retention, durability = 'async' } = options;
+  const refuse = (what: string): EventsError => new EventsError('EVENTS_CONFIG', `${name}: ${what}.`);
+  if (!/^[\w.:-]{1,100}$/.test(prefix)) throw refuse('`prefix` takes letters, digits, . : - and _, at most 100');
+  if (durability !== 'async' && !isCount(durability?.replicas))
+    throw refuse("`durability` is 'async', or { replicas, timeoutMs } with `replicas` from 1 on");
+  const replicas = durability === 'async' ? undefined : { timeoutMs: 1000, ...durability };
   const numbers = { partitions, leaseMs, claimIntervalMs, timeoutMs, blockMs, redeliverMs, maxBuffered };
-  for (const [option, value] of Object.entries({ ...numbers, ...retention })) {
-    if (option !== 'lossy' && !(Number.isInteger(value) && Number(value) > 0))
-      throw new EventsError(
-        'EVENTS_CONFIG',
-        `redisStreams: \`${option}\` must be a whole number from 1 on, not ${value}.`,
-      );
-  }
-  return { name, prefix, ...numbers };
+  const checked = { ...numbers, ...retention, ...(replicas && { 'durability.timeoutMs': replicas.timeoutMs }) };
+  for (const [option, value] of Object.entries(checked))
+    if (option !== 'lossy' && !isCount(value))
+      throw refuse(`\`${option}\` must be a whole number from 1 on, not ${value}`);
+  return { name, prefix, ...numbers, confirmMs: confirmMs ?? timeoutMs, durability: replicas, retention };
 };

@@ -15,6 +15,13 @@ export const startAfter = (from: From): string => {
   return from;
 };
 
+/** Whether the entry with one id comes before the one with the other. */
+export const isBefore = (one: string, other: string): boolean => {
+  const [ms = 0, sequence = 0] = one.split('-').map(Number);
+  const [otherMs = 0, otherSequence = 0] = other.split('-').map(Number);
+  return ms < otherMs || (ms === otherMs && sequence < otherSequence);
+};
+
 const invalid = (what: string): EventsError =>
   new EventsError(
     'EVENTS_CONFIG',

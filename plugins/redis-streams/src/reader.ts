@@ -1,9 +1,13 @@
 import type { Redis } from 'ioredis';
 import { admit, type Bundle } from './admission.ts';
-import { Connection } from './connection.ts';
+import type { Commands } from './commands.ts';
+import type { Connection } from './connection.ts';
 import type { RawEntry } from './entry.ts';
+import { isReply } from './error.ts';
 import type { Feed } from './feed.ts';
 import type { LaneOptions } from './lane.ts';
+import { isBefore } from './position.ts';
+import { Hold } from './seats.ts';
 
 /** The most entries of one reply for one stream: more would live longer, and cost the garbage collector more than they save. */
 const MAX_COUNT = 200;
@@ -11,6 +15,11 @@ const MAX_COUNT = 200;
 type Streams = readonly [stream: string, entries: readonly RawEntry[]][];
 type Reply = Streams | null;
 type Read = (client: Redis) => Promise<Reply>;
+
+interface Abandoned {
+  readonly id: number;
+  readonly server: string | undefined;
+}
 
 /** The blocking connection of a lane, and what it reads. */
 export class Reader {
@@ -20,33 +29,92 @@ export class Reader {
   /** When entries last came. */
   receivedAt = Date.now();
   readonly #options: LaneOptions;
+  readonly #seatFreed: () => void;
   #id: number | undefined;
-  /** Ids of connections that we gave up, and the server perhaps did not. */
-  #abandoned: number[] = [];
+  /** Connections that we gave up, and the server perhaps did not. */
+  #abandoned: Abandoned[] = [];
+  #server: string | undefined;
   #blocked = false;
+  /** The keys are being moved to another node, where only commands are taken. */
+  #asks = false;
   #turn = 0;
 
-  constructor(options: LaneOptions, onDown: () => void) {
+  constructor(options: LaneOptions, onDown: () => void, seatFreed: () => void) {
     this.#options = options;
-    this.connection = new Connection({
-      client: options.reader,
-      owned: true,
-      timeoutMs: options.timeoutMs,
+    this.#seatFreed = seatFreed;
+    this.connection = options.connect({
       onUp: () => this.#identify(),
       onDown: () => {
-        if (this.#id !== undefined) this.#abandoned.push(this.#id);
+        if (this.#id !== undefined) this.#abandoned.push({ id: this.#id, server: this.#server });
         this.#id = undefined;
+        this.#server = undefined;
         onDown();
       },
     });
   }
 
-  /** Reads what is new in the feeds into `into`, within their free slots; waits for it up to `blockMs`. */
+  /** Reads what is new in the feeds into `into`, within their free seats; waits for it up to `blockMs`. */
   read(feeds: readonly Feed[], blockMs: number, into: Bundle[]): Promise<void> {
-    // Where members have fewer slots than feeds, one reply over all feeds could overfill them: look first, then read one by one.
+    if (this.#asks) return this.#fetchAll(feeds, into);
+    if (feeds.some((feed) => feed.shared)) return this.#readShared(feeds, blockMs, into);
+    // Where members have fewer seats than feeds, one reply over all feeds could overfill them: look first, then read one by one.
     const count = Math.min(MAX_COUNT, ...feeds.map((feed) => feed.share()));
-    const command = count > 0 ? this.#group(feeds, ['COUNT', count, 'BLOCK', blockMs]) : this.#scout(feeds, blockMs);
-    // No `await`: every turn of the queue between the reply and the handler is latency.
+    return count > 0
+      ? this.#wait(this.#group(feeds, ['COUNT', count, 'BLOCK', blockMs]), blockMs, (reply) =>
+          this.#admit(feeds, reply, into),
+        )
+      : this.#wait(this.#scout(feeds, blockMs), blockMs, (reply) => this.#fetch(feeds, reply, into));
+  }
+
+  /** The same where other lanes read for the same subscriptions: what may come is held free, and what waits for a seat waits here. */
+  #readShared(feeds: readonly Feed[], blockMs: number, into: Bundle[]): Promise<void> {
+    const full = feeds.filter((feed) => feed.more);
+    if (full.length > 0) return this.#fetchAll(full, into);
+    const hold = new Hold(this.#seatFreed);
+    const count = Math.min(MAX_COUNT, ...feeds.map((feed) => feed.share(hold)));
+    if (count === 0) {
+      hold.release();
+      return this.#wait(this.#scout(feeds, blockMs), blockMs, (reply) => {
+        const seen = feeds.filter((feed) => reply.some(([stream]) => stream === feed.stream));
+        for (const feed of seen) feed.more = true;
+        return this.#fetchAll(seen, into);
+      });
+    }
+    const read = this.#wait(this.#group(feeds, ['COUNT', count, 'BLOCK', blockMs]), blockMs, (reply) => {
+      hold.release();
+      for (const feed of feeds)
+        feed.more = reply.some(([stream, entries]) => stream === feed.stream && entries.length >= count);
+      return this.#admit(feeds, reply, into);
+    });
+    return read.finally(() => hold.release());
+  }
+
+  /** Reads what is there, feed by feed, without waiting: that needs no connection of its own. */
+  async #fetchAll(feeds: readonly Feed[], into: Bundle[]): Promise<void> {
+    const way: Commands = this.#asks ? this.#options.commands : this.connection;
+    this.#asks = false;
+    for (const feed of feeds) {
+      const hold = new Hold(this.#seatFreed);
+      const count = feed.grab(hold, MAX_COUNT);
+      if (count === 0) continue;
+      let reply: Reply;
+      try {
+        reply = await way.run(this.#group([feed], ['COUNT', count]));
+      } catch (error) {
+        this.#asks = isReply(error, 'ASK');
+        throw error;
+      } finally {
+        hold.release();
+      }
+      this.answeredAt = Date.now();
+      const entries = reply?.[0]?.[1] ?? [];
+      feed.more = entries.length >= count;
+      if (reply) await this.#admit([feed], reply, into);
+    }
+  }
+
+  /** Sends a read. No `await`: every turn of the queue between the reply and the handler is latency. */
+  #wait(command: Read, blockMs: number, take: (reply: Streams) => Promise<void> | undefined): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#blocked = true;
       this.connection.call(
@@ -56,15 +124,14 @@ export class Reader {
           this.#blocked = false;
           this.answeredAt = Date.now();
           try {
-            resolve(
-              reply ? (count > 0 ? this.#admit(feeds, reply, into) : this.#fetch(feeds, reply, into)) : undefined,
-            );
+            resolve(reply ? take(reply) : undefined);
           } catch (thrown) {
             reject(thrown);
           }
         },
         (reason) => {
           this.#blocked = false;
+          this.#asks = isReply(reason, 'ASK');
           reject(reason);
         },
       );
@@ -74,8 +141,10 @@ export class Reader {
   /** Ends a blocking read early. Where the server does not allow it, the read ends by itself a little later. */
   interrupt(): void {
     const id = this.#id;
-    if (!this.#blocked || id === undefined) return;
-    this.#options.commands.run((client) => client.client('UNBLOCK', id)).catch(() => {});
+    const { commands } = this.#options;
+    // An id means somebody else on another server.
+    if (!this.#blocked || id === undefined || !this.#server || this.#server !== commands.server) return;
+    commands.run((client) => client.client('UNBLOCK', id)).catch(() => {});
   }
 
   /**
@@ -83,9 +152,13 @@ export class Reader {
    * False when that was not possible.
    */
   async dismiss(): Promise<boolean> {
-    const ids = this.#abandoned.splice(0);
+    const { commands } = this.#options;
+    const abandoned = this.#abandoned.splice(0);
+    if (abandoned.some(({ server }) => server === undefined) || !commands.server) return false;
     try {
-      for (const id of ids) await this.#options.commands.run((client) => client.client('KILL', 'ID', id));
+      // One that was restarted, or is no longer the master, has ended its reads by itself; an id means somebody else elsewhere.
+      for (const { id, server } of abandoned)
+        if (server === commands.server) await commands.run((client) => client.client('KILL', 'ID', id));
       return true;
     } catch {
       return false;
@@ -105,13 +178,13 @@ export class Reader {
     return (client) => client.xread('COUNT', 1, 'BLOCK', blockMs, 'STREAMS', ...from) as Promise<Reply>;
   }
 
-  /** Reads the feeds that have something, one by one, each within its free slots. */
+  /** Reads the feeds that have something, one by one, each within its free seats. */
   async #fetch(feeds: readonly Feed[], seen: Streams, into: Bundle[]): Promise<void> {
     this.#turn++;
     for (let i = 0; i < seen.length; i++) {
       const [stream, [first]] = seen[(i + this.#turn) % seen.length] as [string, [RawEntry]];
       const feed = feeds.find((candidate) => candidate.stream === stream);
-      const count = Math.min(MAX_COUNT, feed?.slots() ?? 0);
+      const count = Math.min(MAX_COUNT, feed?.seats() ?? 0);
       if (!feed || count === 0) continue;
       const reply = await this.connection.run(this.#group([feed], ['COUNT', count]));
       if (reply) await this.#admit([feed], reply, into);
@@ -130,9 +203,14 @@ export class Reader {
       // Only then is the cursor beyond them: a group that is lost meanwhile begins there again.
       const seated = (): void => {
         feed.cursor = last[0];
+        if (isBefore(feed.highest, last[0])) feed.highest = last[0];
       };
       const admitting = (): Promise<void> | undefined => {
-        const admitted = admit(feed, this.#options.commands, entries, into);
+        // A server that took over may give again what its predecessor gave: not what is still in hands here.
+        const anew = isBefore(feed.highest, entries[0]?.[0] ?? '')
+          ? entries
+          : entries.filter(([id]) => !feed.knows(id));
+        const admitted = admit(feed, this.#options.commands, anew, into);
         if (admitted) return admitted.then(seated);
         seated();
         return undefined;
@@ -144,11 +222,13 @@ export class Reader {
   }
 
   #identify(): void {
-    this.connection
+    const { connection } = this;
+    connection
       .run((client) => client.client('ID'))
       .then(
         (id) => {
           this.#id = id as number;
+          this.#server = connection.server;
         },
         () => {},
       );

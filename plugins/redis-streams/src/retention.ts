@@ -1,7 +1,7 @@
-import type { Connection } from './connection.ts';
 import { isConnectionError } from './error.ts';
 import type { Retention } from './options.ts';
 import { trimScript } from './script.ts';
+import type { Topology } from './topology.ts';
 
 /** Trim after so many entries, and not more often than this: one trim in a hundred publishes costs next to nothing. */
 const EVERY = 100;
@@ -9,17 +9,17 @@ const EVERY_MS = 1000;
 
 /** Keeps streams within bounds, as they are published to. */
 export class Trimmer {
-  readonly #commands: Connection;
+  readonly #topology: Topology;
   readonly #args: readonly [maxLength: number, maxAgeMs: number | undefined, lossy: '0' | '1'];
   readonly #onError: (reason: unknown) => void;
   readonly #since = new Map<string, { count: number; time: number }>();
 
   constructor(
-    commands: Connection,
+    topology: Topology,
     { maxLength = -1, maxAgeMs, lossy = false }: Retention,
     onError: (reason: unknown) => void,
   ) {
-    this.#commands = commands;
+    this.#topology = topology;
     this.#args = [maxLength, maxAgeMs, lossy ? '1' : '0'];
     this.#onError = onError;
   }
@@ -34,7 +34,8 @@ export class Trimmer {
     since.time = now;
     const [maxLength, maxAgeMs, lossy] = this.#args;
     const oldest = maxAgeMs === undefined ? '-' : `${now - maxAgeMs}-0`;
-    this.#commands
+    this.#topology
+      .at(stream)
       .run((client) => trimScript.run(client, [stream], [maxLength, oldest, lossy]))
       .catch((error) => {
         if (!isConnectionError(error)) this.#onError(error);

@@ -1,17 +1,17 @@
 import { EventsError } from '@logistically/events-kernel';
 import { admit, type Bundle, type Taken } from './admission.ts';
-import { isConnectionError, isReply } from './error.ts';
+import { isConnectionError, isRefusal, isReply } from './error.ts';
 import type { Feed } from './feed.ts';
 import { PARKED } from './keys.ts';
 import type { LaneOptions } from './lane.ts';
-import type { Member } from './member.ts';
 import { claimScript, leaveScript, recoverScript } from './script.ts';
+import { Hold } from './seats.ts';
 
-/** The most entries that one look takes over for a member. */
+/** The most entries that one look takes over from a topic partition. */
 const MAX_TAKEN = 100;
 
 interface Claimed {
-  /** More is due than there were slots for. */
+  /** More is due than there were seats for. */
   readonly owed: boolean;
   /** The next is due in so many ms. */
   readonly dueMs: number | undefined;
@@ -21,37 +21,40 @@ interface Claimed {
 export class Takeover {
   readonly #options: LaneOptions;
   readonly #onError: (reason: unknown) => void;
+  readonly #seatFreed: () => void;
   #turn = 0;
 
-  constructor(options: LaneOptions, onError: (reason: unknown) => void) {
+  constructor(options: LaneOptions, onError: (reason: unknown) => void, seatFreed: () => void) {
     this.#options = options;
     this.#onError = onError;
+    this.#seatFreed = seatFreed;
   }
 
   /** Failed deliveries whose time has come, those of dead consumers, and events published with a delay. */
-  async claim(feeds: readonly Feed[], members: Iterable<Member>, into: Bundle[]): Promise<Claimed> {
-    const { group, consumer, commands, leaseMs } = this.#options;
-    const budgets = new Map(Array.from(members, (member) => [member, member.free]));
+  async claim(feeds: readonly Feed[], into: Bundle[]): Promise<Claimed> {
+    const { group, consumer, commands, leaseMs, timeoutMs } = this.#options;
+    const hold = new Hold(this.#seatFreed);
     this.#turn++;
     const claims = feeds.map(async (_, i) => {
-      // Not always the same feed first: where slots are few, each has its turn.
+      // Not always the same feed first: where seats are few, each has its turn.
       const feed = feeds[(i + this.#turn) % feeds.length] as Feed;
-      let count = 0;
-      for (const member of feed.members) {
-        const budget = Math.min(MAX_TAKEN, budgets.get(member) ?? 0);
-        budgets.set(member, (budgets.get(member) ?? 0) - budget);
-        count += budget;
-      }
+      const count = feed.grab(hold, MAX_TAKEN);
       const keys = [feed.stream, feed.retries, feed.delayed];
       const args = [group, consumer, leaseMs, count, feed.scan, PARKED];
-      const reply = await commands.run((client) => claimScript.run(client, keys, args));
+      // Tried once: keys that are being moved one by one cannot be claimed, and what is new must not wait for that.
+      const reply = await new Promise((resolve, reject) =>
+        commands.call((client) => claimScript.run(client, keys, args), timeoutMs, resolve, reject),
+      );
       return { feed, count, reply: reply as [entries: Taken[], scan: string, dueMs: number] };
     });
     let owed = false;
     let next: number | undefined;
     let lost: unknown;
-    for (const outcome of await Promise.allSettled(claims)) {
+    const outcomes = await Promise.allSettled(claims);
+    hold.release();
+    for (const outcome of outcomes) {
       if (outcome.status === 'rejected') {
+        if (isRefusal(outcome.reason)) continue;
         if (isReply(outcome.reason, 'NOGROUP') || isConnectionError(outcome.reason)) lost = outcome.reason;
         else this.#onError(outcome.reason);
         continue;
@@ -59,7 +62,8 @@ export class Takeover {
       const { feed, count, reply } = outcome.value;
       const [entries, scan, dueMs] = reply;
       feed.scan = scan;
-      if (scan !== '-' || (dueMs === 0 && entries.length >= count)) owed = true;
+      if ((count === 0 && feed.members.size > 0) || scan !== '-' || (dueMs === 0 && entries.length >= count))
+        owed = true;
       else if (dueMs >= 0) next = Math.min(dueMs, next ?? dueMs);
       // Our own, when this process was asleep for longer than its lease: it is still handling them.
       const unknown = entries.filter(([id]) => !feed.knows(id));
@@ -70,16 +74,26 @@ export class Takeover {
     return { owed, dueMs: next };
   }
 
-  /** What was delivered to this consumer on a connection that broke. */
-  async recover(feeds: Iterable<Feed>, into: Bundle[]): Promise<void> {
+  /** What was delivered to this consumer on a connection that broke. False where there may be more than there were seats for. */
+  async recover(feeds: Iterable<Feed>, into: Bundle[]): Promise<boolean> {
     const { group, consumer, commands } = this.#options;
+    let all = true;
     for (const feed of feeds) {
-      const count = feed.slots();
-      if (count === 0) continue;
-      const args = [group, consumer, count, ...feed.here()];
-      const entries = (await commands.run((client) => recoverScript.run(client, [feed.stream], args))) as Taken[];
-      if (entries.length > 0) await admit(feed, commands, entries, into);
+      if (feed.members.size === 0) continue;
+      await feed.resume();
+      const hold = new Hold(this.#seatFreed);
+      const count = feed.grab(hold, Number.POSITIVE_INFINITY);
+      if (count > 0) {
+        const args = [group, consumer, count, ...feed.here()];
+        const entries = (await commands
+          .run((client) => recoverScript.run(client, [feed.stream], args))
+          .finally(() => hold.release())) as Taken[];
+        if (entries.length > 0) await admit(feed, commands, entries, into);
+        if (entries.length < count) continue;
+      }
+      all = false;
     }
+    return all;
   }
 
   /** Makes lost groups again. */

@@ -1,4 +1,4 @@
-import type { Connection } from './connection.ts';
+import type { Commands } from './commands.ts';
 import { isConnectionError } from './error.ts';
 
 /** How long a topic counts as registered, in ms: what a flush removed comes back with the next publish after that. */
@@ -7,7 +7,7 @@ const REGISTERED_MS = 1000;
 const FULL_LOOK = 20;
 
 interface TopicsOptions {
-  readonly commands: Connection;
+  readonly commands: Commands;
   readonly key: string;
   /** How often to look for new topics while somebody wants to know, in ms. */
   readonly intervalMs: number;

@@ -5,9 +5,9 @@ interface WakeupOptions {
   readonly onDue: () => void;
 }
 
-/** Wakes a lane that waits, for a slot or for a reply, when there is something to do. */
+/** Wakes a lane that waits, for a seat or for a reply, when there is something to do. */
 export class Wakeup {
-  /** Feeds were left out of the current read because nobody has a slot for them. */
+  /** Feeds were left out of the current read because nobody has a seat for them. */
   starved = false;
   readonly #options: WakeupOptions;
   #resume: (() => void) | undefined;
@@ -19,8 +19,8 @@ export class Wakeup {
     this.#options = options;
   }
 
-  /** Resolves when a slot is free, and after `ms` anyway. */
-  slot(ms: number): Promise<void> {
+  /** Resolves when a seat is free, and after `ms` anyway. */
+  seat(ms: number): Promise<void> {
     return new Promise((resolve) => {
       const timer = setTimeout(() => this.#resume?.(), ms);
       this.#resume = () => {
@@ -31,8 +31,8 @@ export class Wakeup {
     });
   }
 
-  /** Slots that become free in one turn of the event loop are used together. */
-  slotFreed(): void {
+  /** Seats that become free in one turn of the event loop are used together. */
+  seatFreed(): void {
     if (this.#scheduled || !(this.#resume || this.starved)) return;
     this.#scheduled = true;
     setImmediate(() => {

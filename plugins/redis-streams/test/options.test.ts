@@ -4,7 +4,7 @@ import { type RedisStreamsOptions, redisStreams } from '../src/index.ts';
 import { settingsOf } from '../src/options.ts';
 
 test('the defaults are those of the README', () => {
-  expect(settingsOf({})).toEqual({
+  expect(settingsOf('redis-streams', {})).toEqual({
     name: 'redis-streams',
     prefix: 'events',
     partitions: 1,
@@ -14,6 +14,9 @@ test('the defaults are those of the README', () => {
     blockMs: 1000,
     redeliverMs: 100,
     maxBuffered: 100_000,
+    confirmMs: 5000,
+    durability: undefined,
+    retention: undefined,
   });
 });
 
@@ -31,6 +34,9 @@ const impossible: readonly [string, RedisStreamsOptions][] = [
   ['maxBuffered', { maxBuffered: 0 }],
   ['maxLength', { retention: { maxLength: 0 } }],
   ['maxAgeMs', { retention: { maxAgeMs: -5 } }],
+  ['durability', { durability: { replicas: 0 } }],
+  ['durability', { durability: 'sync' as unknown as 'async' }],
+  ['durability.timeoutMs', { durability: { replicas: 1, timeoutMs: 0 } }],
 ];
 
 test.each(impossible)('%s that cannot be meant is refused by its name: %j', (name, options) => {

@@ -1,0 +1,2 @@
+export type { Address, RedisClusterOptions } from './options.ts';
+export { redisCluster } from './redis-cluster.ts';

@@ -1,0 +1,287 @@
+import { EventsError, isEventsError } from '@logistically/events-kernel';
+import { Connection, type Credentials, clientOptions, connectionLost } from '@logistically/events-redis-streams/engine';
+import { Redis } from 'ioredis';
+import type { Address, RedisSentinelOptions } from './options.ts';
+
+/** How often the sentinels are asked, in ms: whatever they announce may get lost on the way, and comes late. */
+const ASK_MS = 500;
+/** The same while there is no master to work with, or a sentinel holds it for down. */
+const HURRY_MS = 50;
+/** How often they are asked for one another, in ms. */
+const DISCOVER_MS = 5000;
+/** How long a sentinel may take for an answer, in ms. */
+const ANSWER_MS = 1000;
+/** How long the others may take once one has answered, in ms. */
+const OTHERS_MS = 100;
+const SWITCH = '+switch-master';
+const NO_SUCH_MASTER = /No such master/;
+
+interface SentinelsOptions {
+  readonly addresses: readonly Address[];
+  readonly name: string;
+  readonly credentials: RedisSentinelOptions['sentinelCredentials'];
+  readonly tls: RedisSentinelOptions['sentinelTls'] | undefined;
+  readonly natMap: RedisSentinelOptions['natMap'];
+  /** Another server is the master now, or about to be. */
+  readonly onSwitch: (master: Address) => void;
+  /** Whether somebody waits for a master. */
+  readonly isWaitedFor: () => boolean;
+}
+
+/** What a sentinel knows of the master. */
+interface View {
+  readonly master: Address;
+  readonly flags: string;
+  /** Of the last failover, and half of one more while the next one goes on: the higher one is the newer view. */
+  readonly epoch: number;
+}
+
+interface Sentinel {
+  readonly questions: Connection;
+  readonly news: Connection;
+}
+
+const keyOf = ({ host, port }: Address): string => `${host}:${port}`;
+
+/** https://redis.io/docs/latest/develop/reference/sentinel-clients/ */
+export class Sentinels {
+  readonly #options: SentinelsOptions;
+  readonly #sentinels = new Map<string, Sentinel>();
+  #master: Address | undefined;
+  #epoch = -1;
+  #timer: NodeJS.Timeout | undefined;
+  #looking: Promise<View | undefined> | undefined;
+  #lookedAt = 0;
+  #discoveredAt = 0;
+  /** Why one of them did not tell what it was asked. */
+  #refusal: EventsError | undefined;
+  /** A sentinel holds the master for down, or replaces it. */
+  #troubled = false;
+
+  constructor(options: SentinelsOptions) {
+    this.#options = options;
+  }
+
+  open(): void {
+    for (const address of this.#options.addresses) this.#add(address);
+    this.#timer = setInterval(() => {
+      const hurry = this.#troubled || this.#options.isWaitedFor();
+      if (!this.#looking && (hurry || Date.now() - this.#lookedAt >= ASK_MS)) void this.#look();
+    }, HURRY_MS);
+    this.#timer.unref();
+  }
+
+  /** Where the master is. Rejects when no sentinel can tell. */
+  async master(): Promise<Address> {
+    await this.#connected();
+    const view = await this.#look();
+    if (view) return view.master;
+    throw this.#reached > 0 ? this.#unknown() : this.#unreachable();
+  }
+
+  /** Why there is no master to work with, in words. */
+  async problem(): Promise<string | undefined> {
+    const { name } = this.#options;
+    if (this.#reached === 0) return this.#unreachable().message;
+    const [view] = await this.#views();
+    if (!view) return this.#unknown().message;
+    const quorum = await this.#ask((sentinel) => sentinel.run((client) => client.call('SENTINEL', 'CKQUORUM', name)));
+    const refusals = quorum.filter((answer): answer is Error => answer instanceof Error);
+    if (refusals.some(({ message }) => message.includes('NOQUORUM')))
+      return `no quorum: ${this.#reached} of ${this.#sentinels.size} sentinels can be reached, too few to elect another master`;
+    if (/failover_in_progress/.test(view.flags))
+      return 'failing over: the sentinels are making another server the master';
+    if (/[so]_down/.test(view.flags)) return 'the master is down: the sentinels have not agreed on another one yet';
+    return undefined;
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
+    for (const { questions, news } of this.#sentinels.values()) {
+      questions.close();
+      news.close();
+    }
+    this.#sentinels.clear();
+  }
+
+  get #reached(): number {
+    return [...this.#sentinels.values()].filter(({ questions }) => questions.up).length;
+  }
+
+  /** They answer, and tell of no master. */
+  #unknown(): EventsError {
+    const { name } = this.#options;
+    return this.#refusal && !NO_SUCH_MASTER.test(this.#refusal.message)
+      ? new EventsError(
+          'EVENTS_REDIS_SENTINEL_REFUSED',
+          `None of ${this.#sentinels.size} sentinels tells where the master is. ${this.#refusal.message} (\`sentinelCredentials\`)`,
+        )
+      : new EventsError(
+          'EVENTS_REDIS_SENTINEL_NO_MASTER',
+          `The sentinels know no master \`${name}\`: compare \`sentinelName\` with their configuration.`,
+        );
+  }
+
+  #unreachable(): EventsError {
+    const why = [...this.#sentinels.values()].map(({ questions }) => questions.problem.message);
+    return new EventsError(
+      'EVENTS_REDIS_SENTINEL_UNREACHABLE',
+      `None of ${this.#sentinels.size} sentinels can be reached. ${(why[0] ?? connectionLost().message).replaceAll('redis.tls', 'sentinelTls')}`,
+    );
+  }
+
+  #add(address: Address): void {
+    const key = keyOf(address);
+    if (this.#sentinels.has(key)) return;
+    const { tls, credentials } = this.#options;
+    const logIn = async (): Promise<Partial<Credentials>> =>
+      (typeof credentials === 'function' ? await credentials() : credentials) ?? {};
+    const connect = (onUp: () => void): Connection => {
+      const connection = new Connection({
+        client: new Redis({
+          ...address,
+          ...clientOptions('commands', ANSWER_MS),
+          ...(tls && { tls }),
+          connectionName: 'events-sentinel',
+          retryStrategy: null,
+          // A sentinel has no database that could be loading.
+          enableReadyCheck: false,
+          autoResubscribe: false,
+        }),
+        owned: true,
+        timeoutMs: ANSWER_MS,
+        dial: async () => ({ ...address, ...(await logIn()) }),
+        onUp,
+        onDown: () => {},
+      });
+      connection.dial();
+      return connection;
+    };
+    const questions = connect(() => void this.#look());
+    const news = connect(() => {
+      void news.run((client) => client.subscribe(SWITCH)).catch(() => news.reset());
+    });
+    news.client.on('message', (_, message: string) => this.#announced(message));
+    this.#sentinels.set(key, { questions, news });
+  }
+
+  /** `<name> <old host> <old port> <new host> <new port>`, the moment that it happens. */
+  #announced(message: string): void {
+    const [name, , , host, port] = message.split(' ');
+    if (name === this.#options.name && host && port) this.#follow(this.#reachable({ host, port: Number(port) }));
+  }
+
+  #follow(master: Address): void {
+    if (this.#master && keyOf(this.#master) === keyOf(master)) return;
+    const before = this.#master;
+    this.#master = master;
+    if (before) this.#options.onSwitch(master);
+  }
+
+  /** Asks all, once for all who want to know; follows the newest view. */
+  #look(): Promise<View | undefined> {
+    this.#looking ??= this.#lookAround().finally(() => {
+      this.#looking = undefined;
+      this.#lookedAt = Date.now();
+    });
+    return this.#looking;
+  }
+
+  async #lookAround(): Promise<View | undefined> {
+    const views = await this.#views();
+    this.#troubled = views.some(({ flags }) => /_down|failover/.test(flags));
+    const [view] = views;
+    if (!view) return undefined;
+    // One that was cut off from the others tells what was true before; most of them know.
+    if (view.epoch >= this.#epoch || views.length > this.#sentinels.size / 2) {
+      this.#epoch = view.epoch;
+      this.#follow(view.master);
+      if (Date.now() - this.#discoveredAt > DISCOVER_MS) void this.#discover();
+    }
+    return this.#master ? { ...view, master: this.#master } : view;
+  }
+
+  /** The newest first. */
+  async #views(): Promise<View[]> {
+    const answers = await this.#ask((connection) => this.#viewOf(connection));
+    this.#refusal = answers.find(isEventsError);
+    const views = answers.filter((answer) => typeof answer === 'object' && answer !== null && 'epoch' in answer);
+    return (views as View[]).sort((a, b) => b.epoch - a.epoch);
+  }
+
+  async #viewOf(sentinel: Connection): Promise<View | undefined> {
+    const { name } = this.#options;
+    const state = stateOf(await sentinel.run((client) => client.call('SENTINEL', 'MASTER', name)));
+    const { flags = '', 'config-epoch': epoch = '0' } = state;
+    const master = this.#addressOf(state);
+    if (!master) return undefined;
+    // The address is the old one until the failover is over. The one that leads it has chosen the next master long before.
+    const next = flags.includes('failover_in_progress') ? await this.#promoted(sentinel) : undefined;
+    return { master: next ?? master, flags, epoch: Number(epoch) + (next ? 0.5 : 0) };
+  }
+
+  async #promoted(sentinel: Connection): Promise<Address | undefined> {
+    const replicas = await sentinel.run((client) => client.call('SENTINEL', 'REPLICAS', this.#options.name));
+    const states = Array.isArray(replicas) ? replicas.map(stateOf) : [];
+    const promoted = states.find(({ flags = '' }) => flags.split(',').includes('promoted'));
+    return promoted && this.#addressOf(promoted);
+  }
+
+  #addressOf({ ip, port }: State): Address | undefined {
+    return ip && port ? this.#reachable({ host: ip, port: Number(port) }) : undefined;
+  }
+
+  /** Sentinels that this one knows and we do not: those that we were told of may be gone one day. */
+  async #discover(): Promise<void> {
+    this.#discoveredAt = Date.now();
+    const { name } = this.#options;
+    const answers = await this.#ask((sentinel) => sentinel.run((client) => client.call('SENTINEL', 'SENTINELS', name)));
+    for (const answer of answers) {
+      if (!Array.isArray(answer)) continue;
+      for (const entry of answer) {
+        const state = stateOf(entry);
+        const address = this.#addressOf(state);
+        if (address && !/disconnected|s_down/.test(state.flags ?? '')) this.#add(address);
+      }
+    }
+  }
+
+  /** The answers of those that can be reached: of all, or of those that were there soon after the first. Errors are answers too. */
+  async #ask(question: (sentinel: Connection) => Promise<unknown>): Promise<unknown[]> {
+    const answers: unknown[] = [];
+    const asked = [...this.#sentinels.values()].filter(({ questions }) => questions.up);
+    if (asked.length === 0) return [];
+    await new Promise<void>((resolve) => {
+      const done = (answer: unknown): void => {
+        if (answers.push(answer) === asked.length) resolve();
+        else if (answers.length === 1) setTimeout(resolve, OTHERS_MS).unref();
+      };
+      for (const { questions } of asked) question(questions).then(done, done);
+    });
+    return answers;
+  }
+
+  /** Resolves when a sentinel is connected, or when it was waited for long enough. */
+  async #connected(): Promise<void> {
+    const deadline = Date.now() + ANSWER_MS;
+    const ready = Array.from(this.#sentinels.values(), async ({ questions }) => {
+      if (!(await questions.ready(deadline))) throw questions.problem;
+    });
+    await Promise.any(ready).catch(() => {});
+  }
+
+  #reachable(address: Address): Address {
+    const { natMap } = this.#options;
+    const key = keyOf(address);
+    return (typeof natMap === 'function' ? natMap(key) : natMap?.[key]) ?? address;
+  }
+}
+
+type State = Partial<Record<string, string>>;
+
+/** Sentinel tells what it knows in one list of names and values. */
+const stateOf = (flat: unknown): State => {
+  const state: Record<string, string> = {};
+  if (Array.isArray(flat)) for (let i = 0; i + 1 < flat.length; i += 2) state[String(flat[i])] = String(flat[i + 1]);
+  return state;
+};

@@ -1,0 +1,183 @@
+import { type RedisSentinelService, redis, redisSentinel } from '@logistically/events-conformance/services';
+import { afterAll, beforeAll, beforeEach, expect, onTestFinished, test } from 'vitest';
+import type { Address } from '../src/index.ts';
+import { FakeSentinel } from './fake-sentinel.ts';
+import { createNode, startNode } from './node.ts';
+import { quietProxy } from './quiet-proxy.ts';
+import { connectionsOf } from './state.ts';
+import { Trail } from './trail.ts';
+import { until } from './until.ts';
+
+let servers: RedisSentinelService;
+beforeAll(async () => {
+  servers = await redisSentinel({ gossipMs: 200, downAfterMs: 500 });
+});
+beforeEach(async () => {
+  for (const node of [...servers.nodes, ...servers.sentinels]) {
+    await node.thaw();
+    await node.start();
+  }
+  await servers.ready();
+});
+afterAll(() => servers.stop());
+
+let count = 0;
+const newPrefix = (): string => `sentinels-${++count}`;
+const keyOf = ({ host, port }: Address): string => `${host}:${port}`;
+
+/** Waits until one client is connected to a server and none to the others. */
+const whenAt = async (port: number): Promise<void> => {
+  for (const node of servers.nodes)
+    await until(
+      async () => (await connectionsOf(node)).length === (node.port === port ? 1 : 0),
+      () => `one client is at ${port}, which is ${keyOf(node)}`,
+    );
+};
+
+test('one that is dead and one that is frozen are not waited for', async () => {
+  const [first, second] = servers.sentinels;
+  await first?.kill();
+  await second?.freeze();
+  // Less than a connection to the frozen one may take.
+  await using node = await startNode({ servers, prefix: newPrefix(), connectionTimeout: 60_000 });
+  expect(await node.kernel.publish('order.placed', {})).toBeDefined();
+  expect(await node.kernel.health()).toEqual({ healthy: true, problems: [] });
+});
+
+test('one that freezes while a failover is followed holds up nothing', async () => {
+  await using node = await startNode({ servers, prefix: newPrefix() });
+  await servers.sentinels[0]?.freeze();
+  const old = await servers.master();
+  await old.kill();
+  expect(await new Trail().publish(node.kernel, 'order.placed', 1)).toBe(true);
+  expect(await connectionsOf(await servers.master())).toEqual(['events-commands']);
+});
+
+test('all that were told may go: those that they named are asked', async () => {
+  const [told, ...others] = servers.sentinels;
+  await using node = await startNode({ servers: { sentinels: [told as Address] }, prefix: newPrefix() });
+  for (const other of others)
+    await until(
+      async () => (await connectionsOf(other)).filter((name) => name === 'events-sentinel').length === 2,
+      'the others are found',
+    );
+  await told?.kill();
+  await (await servers.master()).kill();
+  expect(await new Trail().publish(node.kernel, 'order.placed', 1)).toBe(true);
+});
+
+test('all may be gone for a while: work goes on, and a later failover is followed', async () => {
+  const trail = new Trail();
+  await using node = await startNode({ servers, prefix: newPrefix() });
+  await node.kernel.subscribe('order.*', trail.handler('consumer'));
+  await Promise.all(servers.sentinels.map((sentinel) => sentinel.kill()));
+  await trail.publishAll(node.kernel, 'order.placed', 1, 50);
+  await trail.whenComplete();
+  expect(node.hears('disconnected')).toEqual([]);
+  await Promise.all(servers.sentinels.map((sentinel) => sentinel.start()));
+  await servers.ready();
+  await (await servers.master()).kill();
+  await trail.publishAll(node.kernel, 'order.placed', 51, 100);
+  await trail.whenComplete();
+  expect(trail.check()).toMatchObject({ ok: true, published: 100 });
+});
+
+test('one that was cut off from the others and tells what was true before is not believed', async () => {
+  const old = await servers.master();
+  await using liar = await FakeSentinel.start({ host: old.host, port: old.port });
+  liar.epoch = 0;
+  await servers.failover();
+  await servers.ready();
+  const master = await servers.master();
+  await using node = await startNode({
+    servers: { sentinels: [liar, ...servers.sentinels] },
+    prefix: newPrefix(),
+  });
+  await whenAt(master.port);
+  const { asked } = liar;
+  await until(() => liar.asked > asked + 2, 'it was asked again');
+  expect(await connectionsOf(master)).toEqual(['events-commands']);
+  expect(node.hears('disconnected')).toEqual([]);
+});
+
+test('a replica that is named as the master is not worked with', async () => {
+  const master = await servers.master();
+  const [replica] = await servers.replicas();
+  await using liar = await FakeSentinel.start({ host: replica?.host as string, port: replica?.port as number });
+  await using node = createNode({ servers: { sentinels: [liar] }, prefix: newPrefix(), commandTimeout: 15_000 });
+  let started = false;
+  const starting = node.kernel.start().then(() => {
+    started = true;
+  });
+  await until(() => liar.asked > 5, 'it was asked again and again');
+  expect(started).toBe(false);
+  liar.master = { host: master.host, port: master.port };
+  liar.epoch++;
+  await starting;
+  await whenAt(master.port);
+  await node.kernel.publish('order.placed', {});
+});
+
+test('a new master is followed the moment that it is announced', async () => {
+  await using one = await redis({ exclusive: true });
+  await using two = await redis({ exclusive: true });
+  await using sentinel = await FakeSentinel.start({ host: one.host, port: one.port });
+  await using node = await startNode({ servers: { sentinels: [sentinel] }, prefix: newPrefix() });
+  const questions: number[] = [];
+  let asked = 0;
+  node.kernel.on('disconnected', () => questions.push(sentinel.asked - asked));
+  for (const next of [two, one, two, one, two]) {
+    ({ asked } = sentinel);
+    sentinel.announce({ host: next.host, port: next.port });
+    await until(async () => (await connectionsOf(next)).length === 1, 'it is followed');
+  }
+  // Who finds out by asking has asked before it leaves; now and then that may have been a question of every day.
+  expect(Math.min(...questions)).toBe(0);
+  expect(node.hears('disconnected')).toHaveLength(5);
+});
+
+test('a new master whose announcement got lost is found by asking', async () => {
+  const ways = await Promise.all(servers.sentinels.map((each) => quietProxy(each)));
+  onTestFinished(async () => {
+    for (const way of ways) await way[Symbol.asyncDispose]();
+  });
+  const natMap = Object.fromEntries(servers.sentinels.map((each, i) => [keyOf(each), ways[i] as Address]));
+  // Nothing else makes it leave a frozen server.
+  await using node = await startNode({
+    servers: { sentinels: ways },
+    prefix: newPrefix(),
+    natMap,
+    commandTimeout: 120_000,
+  });
+  const old = await servers.master();
+  await old.freeze();
+  try {
+    expect(await new Trail().publish(node.kernel, 'order.placed', 1)).toBe(true);
+  } finally {
+    await old.thaw();
+  }
+});
+
+test('without failover the first master is the only one', async () => {
+  const trail = new Trail();
+  const first = await servers.master();
+  await using node = await startNode({
+    servers,
+    prefix: newPrefix(),
+    enableFailover: false,
+    commandTimeout: 500,
+    failoverRecovery: { enabled: false },
+  });
+  expect(await trail.publish(node.kernel, 'order.placed', 1)).toBe(true);
+  await servers.failover();
+  await servers.ready();
+  expect(await trail.publish(node.kernel, 'order.placed', 2)).toBe(false);
+  expect((await node.kernel.health()).healthy).toBe(false);
+  for (const each of servers.nodes) if (each !== first) expect(await connectionsOf(each)).toEqual([]);
+  for (let i = 0; i < 5 && (await servers.master()) !== first; i++) {
+    await servers.failover();
+    await servers.ready();
+  }
+  expect(await servers.master()).toBe(first);
+  await until(() => trail.publish(node.kernel, 'order.placed', 3), 'it is the master again, and takes events');
+});

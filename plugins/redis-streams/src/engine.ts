@@ -1,0 +1,13 @@
+// What redis-cluster and redis-sentinel are made of: the same transport, on other servers.
+export type { Command, Commands } from './commands.ts';
+export { Connection, type ConnectionOptions, type ConnectionPurpose, clientOptions } from './connection.ts';
+export type { Endpoint } from './dialer.ts';
+export { checkReplicas } from './durability.ts';
+export { connectionLost, isRefusal, type RedisReplyError, replyError } from './error.ts';
+export { serverProblem } from './health.ts';
+export { type Credentials, type EngineOptions, type Replicas, type Settings, settingsOf } from './options.ts';
+export type { Cover } from './replication.ts';
+export { createSingle } from './single.ts';
+export type { ConnectionListener, Topology, TopologyListener } from './topology.ts';
+export { createTransport, type RedisStreamsCapabilities } from './transport.ts';
+export { versionOf } from './version.ts';
