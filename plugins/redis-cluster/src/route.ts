@@ -53,8 +53,10 @@ export class Route implements Commands {
     return this.#options.isClosed();
   }
 
-  get way(): unknown {
-    return this.#options.connection();
+  way(refused?: RedisReplyError): Connection | undefined {
+    const { connection, redirected } = this.#options;
+    const asks = refused?.reply === 'ASK' ? redirected(refused) : undefined;
+    return asks?.up ? asks : connection();
   }
 
   get server(): string | undefined {
@@ -73,10 +75,9 @@ export class Route implements Commands {
     reject: (reason: unknown) => void,
     refused?: RedisReplyError,
   ): void {
-    const { connection, redirected } = this.#options;
-    const asks = refused?.reply === 'ASK' ? redirected(refused) : undefined;
-    const way = asks?.up ? asks : connection();
-    if (way) way.call(way === asks ? asking(command) : command, timeoutMs, resolve, reject);
+    const way = this.way(refused);
+    const asks = refused?.reply === 'ASK' && way !== this.#options.connection();
+    if (way) way.call(asks ? asking(command) : command, timeoutMs, resolve, reject);
     else reject(connectionLost());
   }
 

@@ -9,8 +9,8 @@ export type Command<T> = (client: Redis) => Promise<T>;
 export interface Commands {
   readonly up: boolean;
   readonly closed: boolean;
-  /** What calls travel on at the moment: calls on the same way are executed in their order. */
-  readonly way: unknown;
+  /** What a call would travel on at the moment, `refused` before or not: calls on the same way are executed in their order. */
+  way(refused?: RedisReplyError): unknown;
   /** Tells the server from every other one, once it is known. */
   readonly server: string | undefined;
   /** There when events must be on replicas before they are confirmed. */

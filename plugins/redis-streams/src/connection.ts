@@ -98,7 +98,7 @@ export class Connection implements Commands {
     return this.#closed;
   }
 
-  get way(): unknown {
+  way(): unknown {
     return this;
   }
 

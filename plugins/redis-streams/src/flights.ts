@@ -130,13 +130,15 @@ export class Flights {
       this.#queued = true;
       return;
     }
-    // What is still on another way may have to be repeated: nothing must overtake it.
-    if (this.#flying > 0 && commands.way !== this.#way) return;
-    this.#way = commands.way;
     const most = this.#proving ? 1 : cover ? MAX_COVERED_FLIGHTS : MAX_FLIGHTS;
     while (this.#flying < most && commands.up) {
-      const flight = this.#queue.shift();
+      const [flight] = this.#queue;
       if (!flight) break;
+      const way = commands.way(flight.refused);
+      // What is still on another way may have to be repeated: nothing must overtake it.
+      if (this.#flying > 0 && way !== this.#way) break;
+      this.#way = way;
+      this.#queue.shift();
       if (this.#boarding.get(flight.stream) === flight) this.#boarding.delete(flight.stream);
       this.#gather(flight);
       this.#fly(flight);

@@ -233,8 +233,8 @@ export class Lane {
     if (connection.closed || commands.closed) this.#running = false;
     if (!this.#running) return undefined;
     if (!connection.up || !commands.up) return this.#connected();
-    const due = Date.now() >= this.#claimAt || (this.#owed && this.#hasFree());
-    return this.#recover || (due && !this.#tookOver) ? this.#takeOver(into, due) : this.#read(into, due);
+    const due = this.#isDue();
+    return this.#recover || (due && !this.#tookOver) ? this.#takeOver(into, due) : this.#read(into);
   }
 
   async #connected(): Promise<void> {
@@ -248,7 +248,12 @@ export class Lane {
     if (into.length === 0) await this.#read(into);
   }
 
-  #read(into: Bundle[], due = false): Promise<void> {
+  /** Something may be taken over now. */
+  #isDue(): boolean {
+    return Date.now() >= this.#claimAt || (this.#owed && this.#hasFree());
+  }
+
+  #read(into: Bundle[]): Promise<void> {
     const subscribed = [...this.feeds.values()].filter((feed) => feed.members.size > 0);
     // Where lanes share their seats, what is new is looked for also without one.
     const feeds = subscribed.filter((feed) => feed.seats() > 0 || (feed.shared && !feed.more && !this.#owed));
@@ -256,7 +261,7 @@ export class Lane {
     this.#wakeup.starved = feeds.length < subscribed.length;
     if (!feeds.length) return this.#wakeup.seat(waitMs);
     this.#tookOver = false;
-    return this.#reader.read(feeds, due ? 1 : waitMs, into);
+    return this.#reader.read(feeds, this.#isDue() ? 1 : waitMs, into);
   }
 
   async #recoverLost(into: Bundle[]): Promise<void> {
