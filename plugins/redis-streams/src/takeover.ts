@@ -10,6 +10,11 @@ import { Hold } from './seats.ts';
 /** The most entries that one look takes over from a topic partition. */
 const MAX_TAKEN = 100;
 
+/** Until what was due and did not come is looked for again, in ms. */
+const STUCK_MS = 20;
+/** Later than anything that is looked for. */
+const MAX_DUE_MS = 2 ** 31 - 1;
+
 interface Claimed {
   /** More is due than there were seats for. */
   readonly owed: boolean;
@@ -64,7 +69,8 @@ export class Takeover {
       feed.scan = scan;
       if ((count === 0 && feed.members.size > 0) || scan !== '-' || (dueMs === 0 && entries.length >= count))
         owed = true;
-      else if (dueMs >= 0) next = Math.min(dueMs, next ?? dueMs);
+      // What is due and cannot be moved, as to a server without memory, is not tried all the time.
+      else if (dueMs >= 0) next = Math.min(entries.length > 0 || dueMs > 0 ? dueMs : STUCK_MS, next ?? MAX_DUE_MS);
       // Our own, when this process was asleep for longer than its lease: it is still handling them.
       const unknown = entries.filter(([id]) => !feed.knows(id));
       if (unknown.length > 0) await admit(feed, commands, unknown, into);

@@ -54,7 +54,12 @@ describe.concurrent('a server at its memory limit', () => {
     await trail.publishAll(node.kernel, 'order.placed', 1, 3);
     await server.cli('XREADGROUP', 'GROUP', 'shop', 'dead', 'STREAMS', stream, '>');
     await node.kernel.subscribe('order.*', trail.handler('consumer'));
-    await server.cli('ZADD', state.keys.delayed('order-events', 0), '1', 'e:x:due since long ago');
+    await server.cli(
+      'ZADD',
+      state.keys.delayed('order-events', 0),
+      `${Date.now() + 300}`,
+      'e:x:due when there is no room',
+    );
     await server.cli('CONFIG', 'SET', 'maxmemory', '1');
     await trail.whenComplete();
     await state.whenSettled('order-events');
