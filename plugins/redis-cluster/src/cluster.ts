@@ -7,6 +7,7 @@ import {
   checkReplicas,
   type RedisReplyError,
   serverProblem,
+  slotOf,
   type Topology,
   type TopologyListener,
   versionOf,
@@ -16,7 +17,6 @@ import { isNoCluster, notACluster, notFormed, unreachable } from './error.ts';
 import { type Node, Nodes } from './nodes.ts';
 import type { ClusterSettings, RedisClusterOptions } from './options.ts';
 import { Route } from './route.ts';
-import { slotOf } from './slot.ts';
 import { type SlotRange, slotRangesOf } from './slot-map.ts';
 
 /** How often the cluster is asked who has which slot: when all is well, and while something is not, in ms. */

@@ -1,2 +1,3 @@
-export type { Address, RedisClusterOptions } from './options.ts';
+export type { Address } from '@logistically/events-redis-streams/engine';
+export type { RedisClusterOptions } from './options.ts';
 export { redisCluster } from './redis-cluster.ts';

@@ -1,13 +1,15 @@
 import {
+  type Address,
   Connection,
   type ConnectionListener,
   type ConnectionPurpose,
   clientOptions,
   connectionLost,
   type RedisReplyError,
+  reachable,
 } from '@logistically/events-redis-streams/engine';
 import { Redis } from 'ioredis';
-import type { Address, ClusterSettings, RedisClusterOptions } from './options.ts';
+import type { ClusterSettings, RedisClusterOptions } from './options.ts';
 
 /** What a node replies while the cluster is being changed; nothing was done. */
 const PASSING = new Set(['MOVED', 'ASK', 'TRYAGAIN', 'CLUSTERDOWN', 'READONLY', 'LOADING', 'MASTERDOWN', 'NOREPLICAS']);
@@ -95,9 +97,7 @@ export class Nodes {
 
   /** The address under which a node that was told of can be reached from here. */
   reach(address: Address): Address {
-    const { natMap } = this.#options;
-    const key = `${address.host}:${address.port}`;
-    return (typeof natMap === 'function' ? natMap(key) : natMap?.[key]) ?? address;
+    return reachable(this.#options.natMap, address);
   }
 
   /** Gives up all others: what was sent to them is repeated where the slots are now. */

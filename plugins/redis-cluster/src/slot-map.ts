@@ -1,4 +1,4 @@
-import type { Address } from './options.ts';
+import type { Address } from '@logistically/events-redis-streams/engine';
 
 /** Slots that one master has. */
 export interface SlotRange {

@@ -4,10 +4,10 @@ import { redisCluster as redisClusterService } from '@logistically/events-confor
 import { dlq } from '@logistically/events-dlq';
 import { idempotency } from '@logistically/events-idempotency';
 import { createKernel, type LifecycleEvents } from '@logistically/events-kernel';
+import { slotOf } from '@logistically/events-redis-streams/engine';
 import { retry } from '@logistically/events-retry';
 import { expect, test } from 'vitest';
 import { redisCluster } from '../src/index.ts';
-import { slotOf } from '../src/slot.ts';
 import { Commands } from './commands.ts';
 import { later } from './later.ts';
 import { scripts, undeclared } from './lua.ts';

@@ -1,8 +1,8 @@
 import { randomBytes, randomInt } from 'node:crypto';
 import { redisCluster } from '@logistically/events-conformance/services';
+import { slotOf } from '@logistically/events-redis-streams/engine';
 import { Redis } from 'ioredis';
 import { expect, test } from 'vitest';
-import { slotOf } from '../src/slot.ts';
 
 const ODD = [
   ...['', 'a', '123456789', '{', '}', '{}', '{}a', 'a{}', '{}{a}', '{{a}}', '{a}{b}', '}{a}', '{a', 'a}', 'a{b}c{d}'],

@@ -1,5 +1,5 @@
 import type { ClusterNode, RedisClusterService } from '@logistically/events-conformance/services';
-import { slotOf } from '../src/slot.ts';
+import { slotOf } from '@logistically/events-redis-streams/engine';
 import { until } from './until.ts';
 
 /** A connection of the transports under test, as a server sees it. */

@@ -1,5 +1,6 @@
 import type { Transport } from '@logistically/events-kernel';
 import {
+  type Address,
   type Connection,
   type ConnectionPurpose,
   clientOptions,
@@ -13,7 +14,7 @@ import {
   type TopologyListener,
 } from '@logistically/events-redis-streams/engine';
 import { Redis } from 'ioredis';
-import { type Address, type RedisSentinelOptions, type SentinelSettings, sentinelSettingsOf } from './options.ts';
+import { type RedisSentinelOptions, type SentinelSettings, sentinelSettingsOf } from './options.ts';
 import { Sentinels } from './sentinels.ts';
 
 /** Redis Streams on the master that Sentinel names, whichever that is. Needs Redis 6.2 or newer. */

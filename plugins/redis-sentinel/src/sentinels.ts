@@ -1,7 +1,14 @@
 import { EventsError, isEventsError } from '@logistically/events-kernel';
-import { Connection, type Credentials, clientOptions, connectionLost } from '@logistically/events-redis-streams/engine';
+import {
+  type Address,
+  Connection,
+  type Credentials,
+  clientOptions,
+  connectionLost,
+  reachable,
+} from '@logistically/events-redis-streams/engine';
 import { Redis } from 'ioredis';
-import type { Address, RedisSentinelOptions } from './options.ts';
+import type { RedisSentinelOptions } from './options.ts';
 
 /** How often the sentinels are asked, in ms: whatever they announce may get lost on the way, and comes late. */
 const ASK_MS = 500;
@@ -168,7 +175,8 @@ export class Sentinels {
   /** `<name> <old host> <old port> <new host> <new port>`, the moment that it happens. */
   #announced(message: string): void {
     const [name, , , host, port] = message.split(' ');
-    if (name === this.#options.name && host && port) this.#follow(this.#reachable({ host, port: Number(port) }));
+    if (name === this.#options.name && host && port)
+      this.#follow(reachable(this.#options.natMap, { host, port: Number(port) }));
   }
 
   #follow(master: Address): void {
@@ -228,7 +236,7 @@ export class Sentinels {
   }
 
   #addressOf({ ip, port }: State): Address | undefined {
-    return ip && port ? this.#reachable({ host: ip, port: Number(port) }) : undefined;
+    return ip && port ? reachable(this.#options.natMap, { host: ip, port: Number(port) }) : undefined;
   }
 
   /** Sentinels that this one knows and we do not: those that we were told of may be gone one day. */
@@ -268,12 +276,6 @@ export class Sentinels {
       if (!(await questions.ready(deadline))) throw questions.problem;
     });
     await Promise.any(ready).catch(() => {});
-  }
-
-  #reachable(address: Address): Address {
-    const { natMap } = this.#options;
-    const key = keyOf(address);
-    return (typeof natMap === 'function' ? natMap(key) : natMap?.[key]) ?? address;
   }
 }
 

@@ -4,7 +4,7 @@ import { diagnose } from '../src/doctor/diagnosis.ts';
 import type { Facts, Fields, GroupFacts, NodeFacts, StreamFacts, UserFacts } from '../src/doctor/facts.ts';
 import { lossBound } from '../src/doctor/loss-bound.ts';
 import { textReport } from '../src/doctor/report.ts';
-import { slotOf } from '../src/doctor/slot.ts';
+import { slotOf } from '../src/slot.ts';
 import { clusterNode, facts, group, node, sentinel, stream } from './doctor-facts.ts';
 
 const MIB = 1_048_576;

@@ -1,8 +1,8 @@
 import { type Info, toInfo } from '../info.ts';
 import { createKeys, PARKED } from '../keys.ts';
+import { slotOf } from '../slot.ts';
 import type { ConsumerFacts, ForeignKey, GroupFacts, StreamFacts, WorkloadFacts } from './facts.ts';
 import type { Session } from './session.ts';
-import { slotOf } from './slot.ts';
 
 /** Bounds of the work, whatever there is. */
 const MAX_TOPICS = 500;
