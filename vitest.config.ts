@@ -7,7 +7,7 @@ export default defineConfig({
     pool: 'forks',
     // They wait for servers most of the time: a core need not be left free.
     maxWorkers: availableParallelism(),
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
+    testTimeout: 60_000,
+    hookTimeout: 120_000,
   },
 });

@@ -8,7 +8,7 @@ import { buryMany, startNode, until } from './scene.ts';
 
 const PASSWORD = 'geheim/is:t';
 
-test('no command, done or failed, prints the password', { timeout: 60_000 }, async () => {
+test('no command, done or failed, prints the password', { timeout: 180_000 }, async () => {
   await using server = await redis({ password: PASSWORD, exclusive: true });
   const prefix = `dlq-${randomBytes(4).toString('hex')}`;
   const url = `redis://:${encodeURIComponent(PASSWORD)}@${server.host}:${server.port}`;

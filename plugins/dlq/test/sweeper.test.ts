@@ -16,7 +16,7 @@ test('once a minute the oldest beyond maxLength are removed, in every partition'
   vi.advanceTimersByTime(59_999);
   expect((await kernel.dlq.stats()).depth).toBe(8);
   vi.advanceTimersByTime(1);
-  await vi.waitFor(async () => expect((await kernel.dlq.list()).letters).toEqual(kept));
+  await vi.waitFor(async () => expect((await kernel.dlq.list()).letters).toEqual(kept), 20_000);
 });
 
 test('what is older than maxAgeMs is removed', async () => {
@@ -50,7 +50,7 @@ test('where the transport tells how long a partition is, nothing is counted', as
   const { transport, count } = counted(inner, 100);
   await startNode({ retention: { maxLength: 2 } }, transport);
   vi.advanceTimersByTime(60_000);
-  await vi.waitFor(async () => expect(await bodies(other)).toEqual([2, 3]));
+  await vi.waitFor(async () => expect(await bodies(other)).toEqual([2, 3]), 20_000);
   expect(count.pages).toBe(1);
 });
 
@@ -61,7 +61,7 @@ test('where it does not, they are counted', async () => {
   const kernel = await startNode({ retention: { maxLength: 1 } }, { ...inner, capabilities });
   await bury(kernel, [1, 2, 3, 4, 5], 'order.placed', undefined, 2);
   vi.advanceTimersByTime(60_000);
-  await vi.waitFor(async () => expect(await bodies(kernel)).toEqual([5, 4]));
+  await vi.waitFor(async () => expect(await bodies(kernel)).toEqual([5, 4]), 20_000);
 });
 
 test('what others remove meanwhile is not removed once more', async () => {
@@ -75,8 +75,8 @@ test('what others remove meanwhile is not removed once more', async () => {
   });
   await startNode({ retention: { maxLength: 5 } }, transport);
   vi.advanceTimersByTime(60_000);
-  await vi.waitFor(() => expect(swept).toBe(1));
+  await vi.waitFor(() => expect(swept).toBe(1), 20_000);
   vi.advanceTimersByTime(60_000);
-  await vi.waitFor(() => expect(swept).toBe(2));
+  await vi.waitFor(() => expect(swept).toBe(2), 20_000);
   expect(await bodies(other)).toEqual([4, 5, 6, 7, 8]);
 });

@@ -13,7 +13,7 @@ import { type IdempotencyOptions, idempotency } from '../src/index.ts';
 const silent = { debug() {}, info() {}, warn() {}, error() {} };
 
 /** Waits for a fact. `deadlineMs` only bounds a failure. */
-export const until = async (fact: () => unknown, what: string, deadlineMs = 10_000): Promise<void> => {
+export const until = async (fact: () => unknown, what: string, deadlineMs = 20_000): Promise<void> => {
   const deadline = Date.now() + deadlineMs;
   while (!(await fact())) {
     if (Date.now() > deadline) throw new Error(`Not within ${deadlineMs} ms: ${what}`);

@@ -12,7 +12,7 @@ test('handlers that publish one after the other do not grow the stack', async ()
   });
   await kernel.start();
   await kernel.publish('t0.x', 1);
-  await vi.waitFor(() => expect(last).toBe(20_000));
+  await vi.waitFor(() => expect(last).toBe(20_000), 20_000);
 });
 
 test('two that publish to each other for ever leave the event loop to others', async () => {
@@ -45,7 +45,7 @@ test('a handler that fails at once and for ever leaves the event loop to others'
   });
   await kernel.start();
   await kernel.publish('a.b', 1);
-  await vi.waitFor(() => expect(failed).toBeGreaterThan(3));
+  await vi.waitFor(() => expect(failed).toBeGreaterThan(3), 20_000);
 });
 
 test('what is stored already comes after the caller has its subscription', async () => {
@@ -54,5 +54,5 @@ test('what is stored already comes after the caller has its subscription', async
   const order: string[] = [];
   await kernel.subscribe('a.b', () => void order.push('delivered'), { from: 'earliest' });
   order.push('subscribed');
-  await vi.waitFor(() => expect(order).toEqual(['subscribed', 'delivered']));
+  await vi.waitFor(() => expect(order).toEqual(['subscribed', 'delivered']), 20_000);
 });

@@ -33,7 +33,7 @@ test('a consumer with one slot serves every topic that waits for it', async () =
   const types = Array.from({ length: 40 }, (_, n) => `t${n}.x`);
   const published = types.flatMap((type) => events(5, 0, type));
   await kernel.publishBatch(published);
-  await vi.waitFor(() => expect(bodies).toHaveLength(200));
+  await vi.waitFor(() => expect(bodies).toHaveLength(200), 20_000);
   expect(new Set(bodies).size).toBe(200);
   for (const type of types) {
     const ofType = bodies.filter((body) => String(body).startsWith(`${type} `));
@@ -65,7 +65,7 @@ test('no slot stays idle while something waits, whoever of many consumers reads 
     );
   }
   for (let n = 0; n < 300; n++) await kernel.publish(`${topics[n % 4]}.x`, n);
-  await vi.waitFor(() => expect(handled).toBe(300), 10_000);
+  await vi.waitFor(() => expect(handled).toBe(300), 20_000);
   expect(failures).toBeGreaterThan(0);
 });
 
@@ -81,7 +81,7 @@ test('who subscribes to all topics gets those that come later from their beginni
   await turn();
   expect(all.deliveries).toHaveLength(1);
   const letters = await receive(transport, 'all', { topics: ['dlq:a-events'] });
-  await vi.waitFor(() => expect(letters.deliveries).toMatchObject([{ notes: { reason: 'bad' } }]));
+  await vi.waitFor(() => expect(letters.deliveries).toMatchObject([{ notes: { reason: 'bad' } }]), 20_000);
 });
 
 test('a group of all topics misses no topic that comes into being while it is away', async () => {
@@ -91,7 +91,7 @@ test('a group of all topics misses no topic that comes into being while it is aw
   await (await receive(transport, 'all', subscription)).close();
   await kernel.publish('new.one', 1);
   const back = await receive(transport, 'all', subscription);
-  await vi.waitFor(() => expect(back.deliveries).toMatchObject([{ topic: 'new-events' }]));
+  await vi.waitFor(() => expect(back.deliveries).toMatchObject([{ topic: 'new-events' }]), 20_000);
 });
 
 test('what was moved is settled: whatever its settlement says, it neither comes back nor counts twice', async () => {
@@ -132,7 +132,7 @@ test('a settlement after handing back settles nothing, also while nobody else ha
     partitions: [{ groups: [{ pending: 2, delayed: 0 }] }],
   });
   const next = await receive(transport, 'g');
-  await vi.waitFor(() => expect(next.deliveries.map(({ attempt }) => attempt)).toEqual([1, 1]));
+  await vi.waitFor(() => expect(next.deliveries.map(({ attempt }) => attempt)).toEqual([1, 1]), 20_000);
 });
 
 test('a consumer of some partitions gets those; the group keeps the others for who comes', async () => {
@@ -142,7 +142,7 @@ test('a consumer of some partitions gets those; the group keeps the others for w
   for (const partition of [0, 1, 2]) await kernel.publishBatch(events(2, partition));
   expect(some.deliveries.map(({ partition }) => partition)).toEqual([0, 0, 2, 2]);
   const rest = await receive(transport, 'g', { partitions: [1], from: 'latest' });
-  await vi.waitFor(() => expect(rest.deliveries.map(({ partition }) => partition)).toEqual([1, 1]));
+  await vi.waitFor(() => expect(rest.deliveries.map(({ partition }) => partition)).toEqual([1, 1]), 20_000);
 });
 
 test('a partition that does not exist is refused', async () => {

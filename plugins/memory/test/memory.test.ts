@@ -32,7 +32,7 @@ test('by reference the handlers get the event that was published, again after a 
   });
   await kernel.start();
   const published = await kernel.publish('a.b', { call: () => 1n });
-  await vi.waitFor(() => expect(seen).toHaveLength(2));
+  await vi.waitFor(() => expect(seen).toHaveLength(2), 20_000);
   for (const event of seen) expect(event).toBe(published);
 });
 
@@ -95,7 +95,7 @@ test('what it holds survives close and open: a group goes on where it was', asyn
   await publisher.publish('a.b', 2);
   await publisher.stop();
   await kernel.start();
-  await vi.waitFor(() => expect(bodies).toEqual([1, 2]));
+  await vi.waitFor(() => expect(bodies).toEqual([1, 2]), 20_000);
 });
 
 test('the last to close hands back what nobody has settled', async () => {
@@ -107,7 +107,7 @@ test('the last to close hands back what nobody has settled', async () => {
   await kernel.stop();
   await kernel.start();
   const next = await receive(transport, 'mail');
-  await vi.waitFor(() => expect(next.deliveries).toMatchObject([{ attempt: 1 }]));
+  await vi.waitFor(() => expect(next.deliveries).toMatchObject([{ attempt: 1 }]), 20_000);
   left.settle(left.deliveries[0]);
   expect(await transport.capabilities.inspect.topic('a-events')).toMatchObject({
     partitions: [{ groups: [{ pending: 1 }] }],
@@ -144,7 +144,7 @@ test('a path that throws has failed with all that it has not settled', async () 
     }
   });
   await kernel.publish('a.b', 1);
-  await vi.waitFor(() => expect(attempts).toEqual([1, 2, 3]));
+  await vi.waitFor(() => expect(attempts).toEqual([1, 2, 3]), 20_000);
   await turn();
   expect(attempts).toHaveLength(3);
 });

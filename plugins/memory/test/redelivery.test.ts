@@ -54,7 +54,7 @@ test('what waits for its time fires no timer while closed, and is not forgotten'
   const kernel = await kernelOn(transport).start();
   const event = (await kernel.publish('x.y', 'later')) as OutgoingEvent;
   const receiver = await receive(transport, 'g', { topics: ['x-events'] });
-  await vi.waitFor(() => expect(receiver.deliveries).toHaveLength(1));
+  await vi.waitFor(() => expect(receiver.deliveries).toHaveLength(1), 20_000);
   receiver.settle(receiver.deliveries[0], new Error('failed'));
   transport.capabilities.delay.publishAt(Date.now() + 50, [event], () => {});
   expect(vi.getTimerCount()).toBe(2);
@@ -64,7 +64,7 @@ test('what waits for its time fires no timer while closed, and is not forgotten'
   await kernel.start();
   const next = await receive(transport, 'g', { topics: ['x-events'] });
   await vi.advanceTimersByTimeAsync(1);
-  await vi.waitFor(() => expect(next.deliveries.map(({ attempt }) => attempt)).toEqual([1, 2]));
+  await vi.waitFor(() => expect(next.deliveries.map(({ attempt }) => attempt)).toEqual([1, 2]), 20_000);
 });
 
 test('an event may be published for a day that no timer reaches', async () => {

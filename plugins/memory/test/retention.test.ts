@@ -87,7 +87,7 @@ test('what is in a derived topic waits for somebody to settle it', async () => {
   expect(refused).toMatchObject([{ code: 'EVENTS_MEMORY_FULL' }]);
   expect(bodiesOf(await log.read('dlq:a-events'))).toEqual([0, 1, 2, 3]);
   const redrive = await receive(transport, 'redrive', { topics: ['dlq:a-events'] });
-  await vi.waitFor(() => expect(redrive.deliveries).toHaveLength(4));
+  await vi.waitFor(() => expect(redrive.deliveries).toHaveLength(4), 20_000);
   for (const delivery of redrive.deliveries) redrive.settle(delivery);
   expect(bodiesOf(await log.read('dlq:a-events'))).toEqual([2, 3]);
 });

@@ -57,7 +57,7 @@ export class ClusterTopology implements Topology {
     this.#nodes = new Nodes(options, settings, {
       onUp: (purpose) => this.#up(purpose),
       onDown: (purpose, reason) => this.#down(purpose, reason),
-      onRefused: (refusal) => this.#refused(refusal),
+      onRefused: (refusal, connection) => this.#refused(refusal, connection),
     });
   }
 
@@ -73,7 +73,8 @@ export class ClusterTopology implements Topology {
     this.#timer = setInterval(this.#watch, HURRY_MS);
     this.#timer.unref();
     await this.#ask();
-    while (this.#ranges.length === 0 && Date.now() < deadline) await this.#changed(deadline);
+    const isDisabled = this.#refusal?.code === 'EVENTS_REDIS_CLUSTER_DISABLED';
+    while (this.#ranges.length === 0 && !isDisabled && Date.now() < deadline) await this.#changed(deadline);
     if (this.#ranges.length === 0) throw this.#refusal ?? notFormed();
     // Who has a slot may change while we wait.
     while (Date.now() < deadline && this.#missing()) await this.#changed(deadline);
@@ -101,7 +102,7 @@ export class ClusterTopology implements Topology {
     const connection = this.#nodes.connect('reader', () => this.#owners[slot]?.address, {
       ...listener,
       onRefused: (refusal) => {
-        this.#refused(refusal);
+        this.#refused(refusal, connection);
         if (refusal.reply === 'MOVED' || refusal.reply === 'READONLY') connection.redial();
       },
     });
@@ -165,10 +166,10 @@ export class ClusterTopology implements Topology {
     this.#wanted = true;
   }
 
-  #refused(refusal: RedisReplyError): void {
+  #refused(refusal: RedisReplyError, { client }: Connection): void {
     this.#wanted = true;
     if (refusal.reply !== 'MOVED' || !refusal.redirection || !this.#follows) return;
-    const node = this.#redirected(refusal);
+    const node = this.#redirected(refusal, client.options.host);
     if (node) this.#own(refusal.redirection.slot, node);
   }
 
@@ -177,10 +178,10 @@ export class ClusterTopology implements Topology {
   }
 
   /** The node that a refusal names. One that names no host means the host that was asked. */
-  #redirected({ redirection }: RedisReplyError): Node | undefined {
+  #redirected({ redirection }: RedisReplyError, asked?: string): Node | undefined {
     if (!redirection || this.#closed) return undefined;
     const { slot, host, port } = redirection;
-    const told = host || this.#owners[slot]?.address.host;
+    const told = host || (asked ?? this.#owners[slot]?.address.host);
     return told ? this.#nodes.at(this.#nodes.reach({ host: told, port })) : undefined;
   }
 
@@ -218,6 +219,8 @@ export class ClusterTopology implements Topology {
     this.#wanted = false;
     this.#askedAt = Date.now();
     this.#turn++;
+    const known = [...this.#nodes].length;
+    let older = 0;
     let up = [...this.#nodes].filter(({ commands }) => commands.up);
     // Everybody whom we knew is gone: those who we were told of in the beginning may be back.
     if (up.length === 0) for (const seed of this.#settings.seeds) this.#nodes.at(seed);
@@ -225,14 +228,15 @@ export class ClusterTopology implements Topology {
     if (talking.length > 0) up = talking;
     for (let i = 0; i < up.length && !this.#closed; i++) {
       const node = up[(i + this.#turn) % up.length] as Node;
-      try {
-        const told = await this.#tell(node);
-        if (Array.isArray(told) && this.#take(node, String(told[0]), told[1])) return;
-        if (isEventsError(told)) this.#refusal = told;
-        if (this.#refusal && isNoCluster(this.#refusal)) throw notACluster();
-      } catch (error) {
-        if (this.#ranges.length === 0) throw error;
+      const told = await this.#tell(node);
+      if (Array.isArray(told)) {
+        const state = clusterStateOf(String(told[0]));
+        const isOlder = this.#state !== undefined && state.epoch < this.#state.epoch;
+        // One node was cut off from the others; of most of them it is another cluster by now, at the same addresses.
+        if (isOlder && ++older <= known / 2) continue;
+        if (this.#take(node, state, told[1])) return;
       }
+      if (isEventsError(told)) this.#refusal = isNoCluster(told) ? notACluster() : told;
     }
   }
 
@@ -249,10 +253,9 @@ export class ClusterTopology implements Topology {
     return told;
   }
 
-  /** False where the node was cut off from the others: what it tells was true before. */
-  #take(asked: Node, info: string, slots: unknown): boolean {
-    const state = clusterStateOf(info);
-    if (this.#closed || (this.#state && state.epoch < this.#state.epoch)) return false;
+  /** False where nobody has a slot. */
+  #take(asked: Node, state: ClusterState, slots: unknown): boolean {
+    if (this.#closed) return false;
     const ranges = slotRangesOf(slots, asked.address, (address) => this.#nodes.reach(address));
     this.#state = state;
     if (ranges.length === 0) return false;

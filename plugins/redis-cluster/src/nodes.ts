@@ -5,6 +5,7 @@ import {
   type ConnectionPurpose,
   clientOptions,
   connectionLost,
+  loginOf,
   type RedisReplyError,
   reachable,
 } from '@logistically/events-redis-streams/engine';
@@ -26,7 +27,7 @@ export interface Node {
 interface NodesListener {
   readonly onUp: (purpose: ConnectionPurpose) => void;
   readonly onDown: (purpose: ConnectionPurpose, reason: unknown) => void;
-  readonly onRefused: (refusal: RedisReplyError) => void;
+  readonly onRefused: (refusal: RedisReplyError, connection: Connection) => void;
 }
 
 type ReaderListener = ConnectionListener & Pick<NodesListener, 'onRefused'>;
@@ -87,7 +88,7 @@ export class Nodes {
       dial: async () => {
         const address = where();
         if (!address) throw connectionLost();
-        return { ...address, ...(await credentials?.()) };
+        return { ...address, ...(await loginOf('credentials', credentials, Date.now() + connectMs)) };
       },
       passing: PASSING,
       ...listener,

@@ -2,10 +2,8 @@ import {
   type Address,
   addressesOf,
   type ConnectionPurpose,
-  type Credentials,
   type FailoverOptions,
   failoverSettingsOf,
-  type NatMap,
   type Settings,
 } from '@logistically/events-redis-streams/engine';
 import type { Redis, RedisOptions } from 'ioredis';
@@ -15,12 +13,8 @@ export interface RedisClusterOptions extends FailoverOptions {
   readonly clusterNodes: readonly { readonly host: string; readonly port?: number }[];
   /** Options of ioredis for every node: TLS, user and password, address families. */
   readonly redis?: Omit<RedisOptions, 'db'>;
-  /** As whom to log in, asked before every connection is made: a password can be changed without a restart. */
-  readonly credentials?: () => Credentials | Promise<Credentials>;
   /** Makes the clients of the nodes, from all that they need: a subclass, or one that is watched. Closed with the transport. */
   readonly connect?: (purpose: ConnectionPurpose, options: RedisOptions & { readonly replyMapping: 'legacy' }) => Redis;
-  /** Where the addresses that nodes tell can be reached from here: `{ '10.0.0.1:6379': { host, port } }`, or a function. */
-  readonly natMap?: NatMap;
   /** Default `redis-cluster`. */
   readonly name?: string;
 }
@@ -34,7 +28,7 @@ export interface ClusterSettings {
 
 /** Throws `EVENTS_CONFIG` for what cannot be meant. */
 export const clusterSettingsOf = (options: RedisClusterOptions): ClusterSettings => {
-  const { name = 'redis-cluster', clusterNodes } = options;
+  const { name = 'redis-cluster', clusterNodes } = options ?? {};
   const seeds = addressesOf('redis-cluster', 'clusterNodes', clusterNodes, 6379);
   return { seeds, ...failoverSettingsOf('redis-cluster', name, options) };
 };

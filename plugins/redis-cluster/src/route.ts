@@ -41,8 +41,8 @@ export class Route implements Commands {
     this.#options = options;
   }
 
-  get cover(): Cover | undefined {
-    return this.#options.connection()?.cover;
+  cover(refused?: RedisReplyError): Cover | undefined {
+    return this.way(refused)?.cover();
   }
 
   get up(): boolean {

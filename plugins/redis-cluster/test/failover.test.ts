@@ -65,13 +65,13 @@ const scene = async (options: Partial<NodeOptions> = {}) => {
       const { lost, concurrent, phantom } = trail.check();
       // After a failover that lost something another consumer may get what one still has in hands; the same one never twice.
       const handled = concurrent.examples.filter(
-        ({ at = 0, with: other }) => !lossy || (trail.history.facts[at] as { consumer?: string }).consumer === other,
+        ({ at = 0, with: other }) => !lossy || (trail.entries.facts[at] as { consumer?: string }).consumer === other,
       );
       const told = [...handled, ...phantom.examples].map((finding) => ({
         ...finding,
         calls: trail.calls
-          .filter(({ n }) => String(n) === finding.id)
-          .map(({ consumer, attempt }) => [consumer, attempt]),
+          .filter(({ n }) => finding.id.split(' ')[0] === String(n))
+          .map(({ consumer, attempt, context }) => [consumer, attempt, context.cursor]),
       }));
       expect(told).toEqual([]);
       if (!lossy) expect(lost.count).toBe(0);

@@ -26,7 +26,13 @@ export interface Node extends AsyncDisposable {
 }
 
 /** A lease and an interval short enough to wait for. */
-export const SHORT = { leaseMs: 2000, claimIntervalMs: 100, commandTimeout: 2000 } as const;
+export const SHORT = {
+  leaseMs: 2000,
+  claimIntervalMs: 100,
+  commandTimeout: 2000,
+  // Replicas may need more than one vote.
+  failoverRecovery: { maxRetries: 20, retryDelay: 1000 },
+} as const;
 
 /** Makes a node without starting it. */
 export const createNode = ({ service = 'shop', ...options }: NodeOptions): Node => {

@@ -15,6 +15,8 @@ export type Work = (n: number, context: HandlerContext) => unknown;
 /** Writes down what is published and what is handled, and has the delivery checker judge it. Events are numbers. */
 export class Trail {
   readonly history = createHistory();
+  /** The handlings alone, by entry: what is published again since its answer was lost may be stored twice. */
+  readonly entries = createHistory();
   readonly calls: Call[] = [];
   /** The events that some handler finished, as often as it did. */
   readonly done: number[] = [];
@@ -59,20 +61,24 @@ export class Trail {
   handler(consumer: string, work: Work = () => {}): (event: Envelope, context: HandlerContext) => Promise<void> {
     return async ({ body }, context) => {
       const { n } = body as { readonly n: number };
-      const { attempt, group } = context;
-      const handling = { id: String(n), group, consumer };
+      const { attempt, group, cursor } = context;
+      const handling = { group, consumer, attempt };
+      const tell = (fact: 'deliver' | 'fail' | 'settle'): void => {
+        this.history.record({ fact, id: String(n), ...handling });
+        this.entries.record({ fact, id: `${n} at ${cursor}`, ...handling });
+      };
       this.calls.push({ n, attempt, consumer, context });
-      this.history.record({ fact: 'deliver', ...handling, attempt });
+      tell('deliver');
       try {
         await work(n, context);
       } catch (reason) {
-        this.history.record({ fact: 'fail', ...handling });
+        tell('fail');
         throw reason;
       }
       this.done.push(n);
       this.#finished.add(`${group}/${n}`);
       this.#open.delete(`${group}/${n}`);
-      this.history.record({ fact: 'settle', ...handling });
+      tell('settle');
     };
   }
 
@@ -91,6 +97,7 @@ export class Trail {
   }
 
   check(expectations?: Expectations): CheckReport {
-    return check(this.history, { groups: this.#groups, ...expectations });
+    const { concurrent } = check(this.entries, expectations);
+    return { ...check(this.history, { groups: this.#groups, ...expectations }), concurrent };
   }
 }

@@ -7,7 +7,7 @@ const POLL_MS = 10;
 export const until = async (
   fact: () => Awaitable<boolean>,
   what: string | (() => unknown),
-  deadlineMs = 15_000,
+  deadlineMs = 20_000,
 ): Promise<void> => {
   const deadline = Date.now() + deadlineMs;
   while (!(await fact())) {

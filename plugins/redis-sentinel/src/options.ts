@@ -5,7 +5,6 @@ import {
   type Credentials,
   type FailoverOptions,
   failoverSettingsOf,
-  type NatMap,
   refusal,
   type Settings,
 } from '@logistically/events-redis-streams/engine';
@@ -18,16 +17,12 @@ export interface RedisSentinelOptions extends FailoverOptions {
   readonly sentinelName?: string;
   /** Options of ioredis for the servers: TLS, user and password, database, address families. */
   readonly redis?: RedisOptions;
-  /** As whom to log in to the servers, asked before every connection is made: a password can be changed without a restart. */
-  readonly credentials?: () => Credentials | Promise<Credentials>;
   /** As whom to log in to the sentinels, which have users and passwords of their own. */
   readonly sentinelCredentials?: Credentials | (() => Credentials | Promise<Credentials>);
   /** TLS to the sentinels, as `tls.connect` takes it; `{}` for the defaults. */
   readonly sentinelTls?: NonNullable<RedisOptions['tls']>;
   /** Makes the clients of the servers, from all that they need: a subclass, or one that is watched. Closed with the transport. */
   readonly connect?: (purpose: ConnectionPurpose, options: RedisOptions & { readonly replyMapping: 'legacy' }) => Redis;
-  /** Where the addresses that sentinels tell can be reached from here: `{ '10.0.0.1:6379': { host, port } }`, or a function. */
-  readonly natMap?: NatMap;
   /** Default `redis-sentinel`. */
   readonly name?: string;
 }
@@ -42,8 +37,14 @@ export interface SentinelSettings {
 
 /** Throws `EVENTS_CONFIG` for what cannot be meant. */
 export const sentinelSettingsOf = (options: RedisSentinelOptions): SentinelSettings => {
-  const { name = 'redis-sentinel', sentinelName = 'mymaster' } = options;
-  const sentinels = addressesOf('redis-sentinel', 'sentinels', options.sentinels, 26_379);
+  const { name = 'redis-sentinel', sentinelName = 'mymaster', sentinelCredentials } = options ?? {};
+  const sentinels = addressesOf('redis-sentinel', 'sentinels', options?.sentinels, 26_379);
+  const constant = typeof sentinelCredentials === 'function' ? undefined : sentinelCredentials;
+  if (constant !== undefined && typeof constant?.password !== 'string')
+    throw refusal(
+      'redis-sentinel',
+      '`sentinelCredentials` takes { username?, password }, or a function that gives them',
+    );
   if (!/^[\w.:-]{1,100}$/.test(sentinelName))
     throw refusal('redis-sentinel', '`sentinelName` takes letters, digits, . : - and _');
   return { sentinels, sentinelName, ...failoverSettingsOf('redis-sentinel', name, options) };

@@ -7,6 +7,7 @@ import {
   createSingle,
   createTransport,
   type Endpoint,
+  loginOf,
   type RedisReplyError,
   type RedisStreamsCapabilities,
   replyError,
@@ -28,13 +29,13 @@ const PASSING = new Set(['READONLY', 'LOADING', 'MASTERDOWN', 'NOREPLICAS']);
 /** Those of them that another server would not reply. */
 const DEMOTED = new Set(['READONLY', 'MASTERDOWN']);
 
-const verify = async (client: Redis): Promise<Error | undefined> => {
+const isMaster = async (client: Redis): Promise<boolean> => {
   try {
     const [role] = await client.role();
-    return role === 'master' ? undefined : replyError('READONLY');
+    return role === 'master';
   } catch (error) {
     // A user that may not ask learns it from the first write.
-    if (error instanceof Error && error.message.startsWith('NOPERM')) return undefined;
+    if (error instanceof Error && error.message.startsWith('NOPERM')) return true;
     throw error;
   }
 };
@@ -71,7 +72,13 @@ const createTopology = (
   let first: Address | undefined;
   const dial = async (): Promise<Endpoint> => {
     if (enableFailover || !first) first = await sentinels.master();
-    return { ...first, ...(await credentials?.()) };
+    return { ...first, ...(await loginOf('credentials', credentials, Date.now() + connectMs)) };
+  };
+  const verify = async (client: Redis): Promise<Error | undefined> => {
+    if (await isMaster(client)) return undefined;
+    const { host, port } = client.options;
+    if (host !== undefined && port !== undefined) sentinels.refuted({ host, port });
+    return replyError('READONLY');
   };
   const onRefused = ({ reply }: RedisReplyError, connection: Connection): void => {
     if (DEMOTED.has(reply)) connection.redial();

@@ -5,10 +5,13 @@ import {
   type Credentials,
   clientOptions,
   connectionLost,
+  loginOf,
   reachable,
 } from '@logistically/events-redis-streams/engine';
 import { Redis } from 'ioredis';
 import type { RedisSentinelOptions } from './options.ts';
+import { Refutations } from './refutations.ts';
+import { type State, stateOf } from './state.ts';
 
 /** How often the sentinels are asked, in ms: whatever they announce may get lost on the way, and comes late. */
 const ASK_MS = 500;
@@ -41,12 +44,19 @@ interface View {
   readonly flags: string;
   /** Of the last failover, and half of one more while the next one goes on: the higher one is the newer view. */
   readonly epoch: number;
+  /** How many sentinels there are, as far as it knows. */
+  readonly sentinels: number;
 }
 
 interface Sentinel {
   readonly questions: Connection;
   readonly news: Connection;
 }
+
+const closeSentinel = ({ questions, news }: Sentinel): void => {
+  questions.close();
+  news.close();
+};
 
 const keyOf = ({ host, port }: Address): string => `${host}:${port}`;
 
@@ -62,6 +72,7 @@ export class Sentinels {
   #discoveredAt = 0;
   /** Why one of them did not tell what it was asked. */
   #refusal: EventsError | undefined;
+  readonly #refutations = new Refutations();
   /** A sentinel holds the master for down, or replaces it. */
   #troubled = false;
 
@@ -78,12 +89,19 @@ export class Sentinels {
     this.#timer.unref();
   }
 
-  /** Where the master is. Rejects when no sentinel can tell. */
+  /** Where the master is. Rejects when no sentinel can tell, and none ever did. */
   async master(): Promise<Address> {
     await this.#connected();
     const view = await this.#look();
     if (view) return view.master;
+    // Without any sentinel work goes on with the master that is known; who connects asks it whether it is one.
+    if (this.#reached === 0 && this.#master) return this.#master;
     throw this.#reached > 0 ? this.#unknown() : this.#unreachable();
+  }
+
+  /** A server that was named as the master says that it is none. */
+  refuted(address: Address): void {
+    this.#refutations.note(keyOf(address), this.#epoch);
   }
 
   /** Why there is no master to work with, in words. */
@@ -104,10 +122,7 @@ export class Sentinels {
 
   close(): void {
     clearInterval(this.#timer);
-    for (const { questions, news } of this.#sentinels.values()) {
-      questions.close();
-      news.close();
-    }
+    for (const sentinel of this.#sentinels.values()) closeSentinel(sentinel);
     this.#sentinels.clear();
   }
 
@@ -141,8 +156,8 @@ export class Sentinels {
     const key = keyOf(address);
     if (this.#sentinels.has(key)) return;
     const { tls, credentials } = this.#options;
-    const logIn = async (): Promise<Partial<Credentials>> =>
-      (typeof credentials === 'function' ? await credentials() : credentials) ?? {};
+    const ask = typeof credentials === 'function' ? credentials : credentials && (() => credentials);
+    const logIn = (): Promise<Partial<Credentials>> => loginOf('sentinelCredentials', ask, Date.now() + ANSWER_MS);
     const connect = (onUp: () => void): Connection => {
       const connection = new Connection({
         client: new Redis({
@@ -198,10 +213,13 @@ export class Sentinels {
   async #lookAround(): Promise<View | undefined> {
     const views = await this.#views();
     this.#troubled = views.some(({ flags }) => /_down|failover/.test(flags));
-    const [view] = views;
+    const isRefuted = ({ master, epoch }: View): boolean => this.#refutations.holds(keyOf(master), epoch);
+    const view = views.find((each) => !isRefuted(each)) ?? views[0];
     if (!view) return undefined;
-    // One that was cut off from the others tells what was true before; most of them know.
-    if (view.epoch >= this.#epoch || views.length > this.#sentinels.size / 2) {
+    if (isRefuted(view) && this.#master) return { ...view, master: this.#master };
+    // One that was cut off from the others tells what was true before; most of them know. Those that are gone are no voters.
+    const voters = Math.min(this.#sentinels.size, Math.max(2, ...views.map(({ sentinels }) => sentinels)));
+    if (view.epoch >= this.#epoch || views.length > voters / 2) {
       this.#epoch = view.epoch;
       this.#follow(view.master);
       if (Date.now() - this.#discoveredAt > DISCOVER_MS) void this.#discover();
@@ -220,12 +238,13 @@ export class Sentinels {
   async #viewOf(sentinel: Connection): Promise<View | undefined> {
     const { name } = this.#options;
     const state = stateOf(await sentinel.run((client) => client.call('SENTINEL', 'MASTER', name)));
-    const { flags = '', 'config-epoch': epoch = '0' } = state;
+    const { flags = '', 'config-epoch': epoch = '0', 'num-other-sentinels': others } = state;
+    const sentinels = others === undefined ? this.#sentinels.size : Number(others) + 1;
     const master = this.#addressOf(state);
     if (!master) return undefined;
     // The address is the old one until the failover is over. The one that leads it has chosen the next master long before.
     const next = flags.includes('failover_in_progress') ? await this.#promoted(sentinel) : undefined;
-    return { master: next ?? master, flags, epoch: Number(epoch) + (next ? 0.5 : 0) };
+    return { master: next ?? master, flags, epoch: Number(epoch) + (next ? 0.5 : 0), sentinels };
   }
 
   async #promoted(sentinel: Connection): Promise<Address | undefined> {
@@ -239,18 +258,25 @@ export class Sentinels {
     return ip && port ? reachable(this.#options.natMap, { host: ip, port: Number(port) }) : undefined;
   }
 
-  /** Sentinels that this one knows and we do not: those that we were told of may be gone one day. */
+  /** Follows who the sentinels are: those that we were told of may be gone one day, and others come. */
   async #discover(): Promise<void> {
     this.#discoveredAt = Date.now();
     const { name } = this.#options;
     const answers = await this.#ask((sentinel) => sentinel.run((client) => client.call('SENTINEL', 'SENTINELS', name)));
-    for (const answer of answers) {
-      if (!Array.isArray(answer)) continue;
-      for (const entry of answer) {
-        const state = stateOf(entry);
-        const address = this.#addressOf(state);
-        if (address && !/disconnected|s_down/.test(state.flags ?? '')) this.#add(address);
-      }
+    const known = new Set(this.#options.addresses.map(keyOf));
+    const lists = answers.filter(Array.isArray);
+    for (const entry of lists.flat()) {
+      const state = stateOf(entry);
+      const address = this.#addressOf(state);
+      if (!address) continue;
+      known.add(keyOf(address));
+      if (!/disconnected|s_down/.test(state.flags ?? '')) this.#add(address);
+    }
+    if (lists.length === 0) return;
+    for (const [key, sentinel] of this.#sentinels) {
+      if (known.has(key) || sentinel.questions.up) continue;
+      closeSentinel(sentinel);
+      this.#sentinels.delete(key);
     }
   }
 
@@ -278,12 +304,3 @@ export class Sentinels {
     await Promise.any(ready).catch(() => {});
   }
 }
-
-type State = Partial<Record<string, string>>;
-
-/** Sentinel tells what it knows in one list of names and values. */
-const stateOf = (flat: unknown): State => {
-  const state: Record<string, string> = {};
-  if (Array.isArray(flat)) for (let i = 0; i + 1 < flat.length; i += 2) state[String(flat[i])] = String(flat[i + 1]);
-  return state;
-};

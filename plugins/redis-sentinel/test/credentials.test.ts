@@ -111,9 +111,39 @@ test('credentials that are never there end the start, and what refused them is n
     throw new Error(`the vault refuses ${CANARY}`);
   };
   const { code } = await failureOf(createNode({ ...options(), credentials: refuse }));
-  expect(code).toBe('EVENTS_REDIS_STREAMS_CONNECTION');
+  expect(code).toBe('EVENTS_REDIS_STREAMS_CREDENTIALS');
   const { code: other } = await failureOf(createNode({ ...options(), sentinelCredentials: refuse }));
   expect(other).toBe('EVENTS_REDIS_SENTINEL_UNREACHABLE');
+});
+
+test('credentials that are asked for once and never come are asked for again', async () => {
+  let [times, hangs] = [0, false];
+  await using node = await startNode({
+    ...options(),
+    connectionTimeout: 1000,
+    credentials: () => {
+      times++;
+      return hangs ? new Promise<never>(() => {}) : { username: 'service', password: `${CANARY}-1` };
+    },
+  });
+  hangs = true;
+  const before = times;
+  await rotate(servers.nodes, `${CANARY}-1`);
+  await until(() => times > before + 1, 'somebody hangs');
+  await until(
+    async () =>
+      (await node.kernel.health()).problems.some(({ problem }) => /`credentials` gave no answer/.test(problem)),
+    async () => await node.kernel.health(),
+  );
+  hangs = false;
+  await until(
+    () =>
+      node.kernel.publish('order.placed', {}).then(
+        () => true,
+        () => false,
+      ),
+    'the connection is back',
+  );
 });
 
 test.each([

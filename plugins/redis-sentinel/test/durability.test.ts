@@ -1,4 +1,5 @@
 import { type RedisSentinelService, redisSentinel } from '@logistically/events-conformance/services';
+import type { OutgoingEvent } from '@logistically/events-kernel';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { Load } from './load.ts';
 import { createNode, startNode } from './node.ts';
@@ -70,6 +71,12 @@ test('a cut replication: publishes are rejected by name, all else goes on, and w
   await trail.publishAll(node.kernel, 'order.placed', 11, 20);
   expect(trail.rejections).toMatchObject(Array(10).fill({ code: 'EVENTS_REDIS_STREAMS_NOT_REPLICATED' }));
   expect(String(trail.rejections[0])).toContain('0 of 1 replicas (durability) had the event within 300 ms');
+  // Nor is one that waits for its time, which is kept elsewhere.
+  const delayed = { topic: 'order-events', partition: 0, payload: '{}' } as OutgoingEvent;
+  const { publishAt } = node.transport.capabilities.delay;
+  const publishLater = (): Promise<unknown> =>
+    new Promise((resolve) => publishAt(Date.now() + 60_000, [delayed], (_, reason) => resolve(reason)));
+  expect(await publishLater()).toMatchObject({ code: 'EVENTS_REDIS_STREAMS_NOT_REPLICATED' });
   // What others publish is read, handled and acknowledged here, while more events wait for replicas in vain.
   const publishing = trail.publishAll(node.kernel, 'order.placed', 21, 30);
   await trail.publishAll(other.kernel, 'order.placed', 31, 40);

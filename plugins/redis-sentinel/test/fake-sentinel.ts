@@ -24,6 +24,8 @@ export class FakeSentinel implements AsyncDisposable {
   port = 0;
   master: Address;
   epoch = 1;
+  /** How many other sentinels it says there are. */
+  others = 2;
   /** How often it was asked for the master. */
   asked = 0;
   readonly #sockets = new Set<Socket>();
@@ -72,7 +74,10 @@ export class FakeSentinel implements AsyncDisposable {
     switch (command) {
       case 'SENTINEL MASTER':
         this.asked++;
-        return encode(['ip', host, 'port', String(port), 'flags', 'master', 'config-epoch', String(this.epoch)]);
+        return encode([
+          ...['ip', host, 'port', String(port), 'flags', 'master', 'config-epoch', String(this.epoch)],
+          ...['num-other-sentinels', String(this.others)],
+        ]);
       case 'SENTINEL GET-MASTER-ADDR-BY-NAME':
         return encode([host, String(port)]);
       case 'SENTINEL SENTINELS':

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type RedisSentinelService, redisSentinel } from '@logistically/events-conformance/services';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { type Node, type NodeOptions, startNode } from './node.ts';
@@ -130,10 +131,33 @@ test('that a group has a lag and gets nothing', async () => {
   await trail.publishAll(node.kernel, 'order.placed', 1, 5);
   await trail.whenComplete();
   const master = await servers.master();
-  const stream = new State(servers, prefix).stream('order-events');
-  // By somebody's hand the group stands beyond all that will ever come.
-  await master.cli('XGROUP', 'SETID', stream, 'shop', '9999999999999-0', 'ENTRIESREAD', '0');
+  await master.cli('ACL', 'SETUSER', 'default', '-xreadgroup');
+  await until(() => node.hears('error').length > 0, 'a read is refused');
+  await trail.publishAll(node.kernel, 'order.placed', 6, 10);
   await whenNamed(node, /group shop has a lag of 5 in order-events and gets nothing/);
-  await master.cli('XGROUP', 'SETID', stream, 'shop', '$', 'ENTRIESREAD', '5');
+  await master.cli('ACL', 'SETUSER', 'default', '+xreadgroup');
   await whenWell(node);
+  await trail.whenComplete();
+});
+
+test('that a counter of reads is behind, as on a server that took over, is no lag', async () => {
+  const prefix = `health-${++count}`;
+  const trail = new Trail();
+  await using node = await startNode({ servers, prefix, leaseMs: 300 });
+  await node.kernel.subscribe('order.*', trail.handler('consumer'));
+  await trail.publishAll(node.kernel, 'order.placed', 1, 5);
+  await trail.whenComplete();
+  const state = new State(servers, prefix);
+  await state.whenSettled('order-events', 'shop');
+  const master = await servers.master();
+  await master.cli('XGROUP', 'SETID', state.stream('order-events'), 'shop', '$', 'ENTRIESREAD', '1');
+  // From when on a lag would be told.
+  await sleep(600);
+  expect(await node.kernel.health()).toEqual({ healthy: true, problems: [] });
+  const { partitions } = await node.transport.capabilities.inspect.topic('order-events');
+  expect(partitions[0]?.groups).toMatchObject([{ group: 'shop', lag: 0 }]);
+  // What does wait is counted.
+  await master.cli('XGROUP', 'SETID', state.stream('order-events'), 'shop', '0', 'ENTRIESREAD', '0');
+  await trail.publish(node.kernel, 'order.placed', 6);
+  await until(() => trail.done.filter((n) => n === 6).length === 1, 'it goes on');
 });

@@ -1,5 +1,11 @@
 import type { RedisSentinelService } from '@logistically/events-conformance/services';
-import { createKernel, type Kernel, type LifecycleEvents, type Logger } from '@logistically/events-kernel';
+import {
+  createKernel,
+  type Kernel,
+  type LifecycleEvents,
+  type Logger,
+  type Transport,
+} from '@logistically/events-kernel';
 import type { RedisStreamsCapabilities } from '@logistically/events-redis-streams';
 import { type RedisSentinelOptions, redisSentinel } from '../src/index.ts';
 
@@ -13,14 +19,23 @@ export interface NodeOptions extends Omit<RedisSentinelOptions, 'sentinels'> {
 /** A kernel on redis-sentinel, and all that it said of itself. */
 export interface Node extends AsyncDisposable {
   readonly kernel: Kernel<RedisStreamsCapabilities>;
+  readonly transport: Transport<RedisStreamsCapabilities>;
   /** Log lines with their fields, as JSON. */
   readonly logged: string[];
   /** The lifecycle events of one type so far. */
   hears<K extends keyof LifecycleEvents>(type: K): LifecycleEvents[K][];
 }
 
-/** A look for the deliveries of others often enough to wait for, and a lease that no failover outlasts. */
-export const SHORT = { leaseMs: 15_000, claimIntervalMs: 100, commandTimeout: 2000 } as const;
+/**
+ * A look for the deliveries of others often enough to wait for, a lease that no failover outlasts, and patience with sentinels that
+ * do not agree at once: they vote again after twice their failover time-out.
+ */
+export const SHORT = {
+  leaseMs: 15_000,
+  claimIntervalMs: 100,
+  commandTimeout: 2000,
+  failoverRecovery: { maxRetries: 20, retryDelay: 1000 },
+} as const;
 
 /** Makes a node without starting it. */
 export const createNode = ({ service = 'shop', servers, ...options }: NodeOptions): Node => {
@@ -40,6 +55,7 @@ export const createNode = ({ service = 'shop', servers, ...options }: NodeOption
   for (const type of types) kernel.on(type, (event) => heard.push({ type, event }));
   return {
     kernel,
+    transport,
     logged,
     hears: <K extends keyof LifecycleEvents>(type: K) =>
       heard.filter((each) => each.type === type).map(({ event }) => event as LifecycleEvents[K]),

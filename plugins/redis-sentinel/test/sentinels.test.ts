@@ -100,6 +100,65 @@ test('one that was cut off from the others and tells what was true before is not
   expect(node.hears('disconnected')).toEqual([]);
 });
 
+test('sentinels that were set up anew are believed when most of them agree, whoever else was told of', async () => {
+  await using one = await redis({ exclusive: true });
+  await using two = await redis({ exclusive: true });
+  const at = ({ host, port }: Address): Address => ({ host, port });
+  await using first = await FakeSentinel.start(at(one));
+  await using second = await FakeSentinel.start(at(one));
+  await using third = await FakeSentinel.start(at(one));
+  const living = [first, second, third];
+  for (const sentinel of living) sentinel.epoch = 7;
+  const dead = [1, 2, 3, 4].map((port) => ({ host: '127.0.0.1', port }));
+  await using node = await startNode({ servers: { sentinels: [...living, ...dead] }, prefix: newPrefix() });
+  await node.kernel.publish('order.placed', { n: 1 });
+  const set = (sentinel: FakeSentinel): void => {
+    sentinel.epoch = 0;
+    sentinel.master = at(two);
+  };
+  // One alone may have been cut off, or started with an old file.
+  set(first);
+  const { asked } = first;
+  await until(() => first.asked > asked + 2, 'it was asked again');
+  expect(await connectionsOf(two)).toEqual([]);
+  set(second);
+  set(third);
+  await until(async () => (await connectionsOf(two)).length === 1, 'the new master is followed');
+  await node.kernel.publish('order.placed', { n: 2 });
+});
+
+test('one that names a replica, in a later epoch than all others, holds up nobody for long', async () => {
+  const master = await servers.master();
+  const [replica] = await servers.replicas();
+  await using liar = await FakeSentinel.start({ host: replica?.host as string, port: replica?.port as number });
+  liar.epoch = 999_999;
+  await using node = await startNode({ servers: { sentinels: [liar, ...servers.sentinels] }, prefix: newPrefix() });
+  const askedAgain = (): Promise<void> => {
+    const { asked } = liar;
+    return until(() => liar.asked > asked + 4, 'it was asked again and again');
+  };
+  await askedAgain();
+  await node.kernel.publish('order.placed', {});
+  await whenAt(master.port);
+  // Nor does it later.
+  const { length } = node.hears('disconnected');
+  await askedAgain();
+  expect(node.hears('disconnected')).toHaveLength(length);
+});
+
+test('without any sentinel a connection that breaks is made again, and others subscribe', async () => {
+  const prefix = newPrefix();
+  const trail = new Trail();
+  await using node = await startNode({ servers, prefix });
+  const master = await servers.master();
+  await Promise.all(servers.sentinels.map((sentinel) => sentinel.kill()));
+  await master.cli('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
+  await node.kernel.subscribe('order.*', trail.handler('consumer'));
+  await trail.publishAll(node.kernel, 'order.placed', 1, 10);
+  await trail.whenComplete();
+  expect(trail.rejections).toEqual([]);
+});
+
 test('a replica that is named as the master is not worked with', async () => {
   const master = await servers.master();
   const [replica] = await servers.replicas();

@@ -12,6 +12,8 @@ type Work = (n: number, context: HandlerContext) => unknown;
 /** Writes down what is published and what is handled, and has the delivery checker judge it. */
 export class Trail {
   readonly history = createHistory();
+  /** The handlings alone, by entry: what is published again since its answer was lost may be stored twice. */
+  readonly #entries = createHistory();
   /** The events that some handler finished, as often as it did. */
   readonly done: number[] = [];
   /** When each event was confirmed, ms since the epoch. */
@@ -48,17 +50,21 @@ export class Trail {
   handler(consumer: string, work: Work = () => {}): (event: Envelope, context: HandlerContext) => Promise<void> {
     return async ({ body }, context) => {
       const { n } = body as Body;
-      const { attempt, group } = context;
-      const handling = { id: String(n), group, consumer };
-      this.history.record({ fact: 'deliver', ...handling, attempt });
+      const { attempt, group, cursor } = context;
+      const handling = { group, consumer, attempt };
+      const tell = (fact: 'deliver' | 'fail' | 'settle'): void => {
+        this.history.record({ fact, id: String(n), ...handling });
+        this.#entries.record({ fact, id: `${n} at ${cursor}`, ...handling });
+      };
+      tell('deliver');
       try {
         await work(n, context);
       } catch (reason) {
-        this.history.record({ fact: 'fail', ...handling });
+        tell('fail');
         throw reason;
       }
       this.done.push(n);
-      this.history.record({ fact: 'settle', ...handling });
+      tell('settle');
     };
   }
 
@@ -78,6 +84,7 @@ export class Trail {
   }
 
   check(expectations?: Expectations): CheckReport {
-    return check(this.history, { groups: this.#groups, ...expectations });
+    const { concurrent } = check(this.#entries, expectations);
+    return { ...check(this.history, { groups: this.#groups, ...expectations }), concurrent };
   }
 }

@@ -13,8 +13,8 @@ export interface Commands {
   way(refused?: RedisReplyError): unknown;
   /** Tells the server from every other one, once it is known. */
   readonly server: string | undefined;
-  /** There when events must be on replicas before they are confirmed. */
-  readonly cover: Cover | undefined;
+  /** Of the way that a call would travel on, `refused` before or not: there when events must be on replicas before they are confirmed. */
+  cover(refused?: RedisReplyError): Cover | undefined;
   /** True when connected by the deadline (ms since the epoch). */
   ready(deadline: number): Promise<boolean>;
   /** Runs a command. Rejects with an `EventsError` that shows no argument of it. */

@@ -1,4 +1,4 @@
-import { type EventsError, within } from '@logistically/events-kernel';
+import { EventsError, within } from '@logistically/events-kernel';
 import type { Redis, RedisOptions } from 'ioredis';
 import type { Command, Commands } from './commands.ts';
 import { backOff, Dialer, type Endpoint } from './dialer.ts';
@@ -64,7 +64,7 @@ export const clientOptions = (
  */
 export class Connection implements Commands {
   readonly client: Redis;
-  readonly cover: Cover | undefined;
+  readonly #cover: Cover | undefined;
   readonly #options: ConnectionOptions;
   readonly #dialer: Dialer | undefined;
   readonly #calls = new Set<Call>();
@@ -78,9 +78,15 @@ export class Connection implements Commands {
 
   constructor(options: ConnectionOptions) {
     const { client, durability, dial, timeoutMs } = options;
+    // Keys of ours are in the arguments of scripts and in replies, where the client would not know them.
+    if (client.options.keyPrefix)
+      throw new EventsError(
+        'EVENTS_CONFIG',
+        'A `keyPrefix` of the client is not supported: use `prefix` of the transport.',
+      );
     this.client = client;
     this.#options = options;
-    this.cover = durability && new Cover(this, durability, timeoutMs);
+    this.#cover = durability && new Cover(this, durability, timeoutMs);
     this.#dialer = dial && new Dialer(client, dial, this.#onError);
     this.client.on('connect', this.#onConnect);
     this.client.on('ready', this.#onReady);
@@ -100,6 +106,10 @@ export class Connection implements Commands {
 
   way(): unknown {
     return this;
+  }
+
+  cover(): Cover | undefined {
+    return this.#cover;
   }
 
   get server(): string | undefined {

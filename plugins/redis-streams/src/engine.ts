@@ -14,6 +14,7 @@ export {
   refusal,
 } from './failover.ts';
 export { serverProblem } from './health.ts';
+export { loginOf } from './login.ts';
 export { type Credentials, type EngineOptions, type Replicas, type Settings, settingsOf } from './options.ts';
 export type { Cover } from './replication.ts';
 export { createSingle } from './single.ts';

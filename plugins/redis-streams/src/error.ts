@@ -76,7 +76,8 @@ const lacking = (text: string): string => {
 };
 
 const redirectionOf = (text: string): Redirection | undefined => {
-  const [, slot, host = '', port] = /^(?:MOVED|ASK) (\d+) (\S*):(\d+)/.exec(text) ?? [];
+  // "?": a node that is to be called by its name, and has none.
+  const [, slot, host = '', port] = /^(?:MOVED|ASK) (\d+) (?:\?|(\S*)):(\d+)/.exec(text) ?? [];
   return slot === undefined ? undefined : { slot: Number(slot), host, port: Number(port) };
 };
 
@@ -119,6 +120,10 @@ export const timedOut = (ms: number): EventsError =>
     `Redis gave no answer within ${ms} ms. What was sent may or may not have arrived.`,
   );
 
+/** What a handler is told when its delivery is somebody else's by now. */
+export const leaseLost = (): EventsError =>
+  fail('EVENTS_REDIS_STREAMS_LEASE_LOST', 'This delivery was taken over by somebody else: stop working on it.');
+
 /** What was stored is not on as many replicas as were asked for. */
 export const notReplicated = (has: number, wanted: number, ms: number): EventsError =>
   new EventsError(
@@ -133,7 +138,10 @@ export const connectError = (error: unknown): EventsError => {
   if (!(error instanceof Error)) return connectionLost();
   const { code, name } = error as Error & { readonly code?: unknown };
   const word = typeof code === 'string' ? code : name;
-  const tls = TLS[word] ?? (/^(?:ERR_TLS|ERR_SSL|EPROTO)/.test(word) ? 'The TLS handshake failed.' : undefined);
+  const tls =
+    TLS[word] ??
+    (/^ERR_OSSL/.test(word) ? UNREADABLE : undefined) ??
+    (/^(?:ERR_TLS|ERR_SSL|EPROTO)/.test(word) ? 'The TLS handshake failed.' : undefined);
   return tls
     ? fail('EVENTS_REDIS_STREAMS_TLS', `There is no connection to Redis. ${tls} (${word})`)
     : fail(
@@ -143,6 +151,8 @@ export const connectError = (error: unknown): EventsError => {
 };
 
 const UNTRUSTED = 'Its certificate is signed by nobody who is trusted here: give the CA in `redis.tls.ca`.';
+
+const UNREADABLE = 'The certificate or the key that is given in `redis.tls` cannot be read: it is to be PEM.';
 
 /** Error codes of node:tls and OpenSSL. */
 const TLS: Readonly<Record<string, string>> = {

@@ -1,12 +1,16 @@
 import { within } from '@logistically/events-kernel';
+import type { Taken } from './admission.ts';
 import type { Commands } from './commands.ts';
 import type { Page, RedisDelivery } from './delivery.ts';
-import { isConnectionError, isRefusal, isReply } from './error.ts';
+import { payloadOf, type RawEntry } from './entry.ts';
+import { isConnectionError, isRefusal, isReply, leaseLost } from './error.ts';
 import { type Info, toInfo } from './info.ts';
 import { type Keys, PARKED } from './keys.ts';
 import type { Member } from './member.ts';
+import { isBefore } from './position.ts';
 import { failScript, handoffScript, regroupScript, renewScript } from './script.ts';
 import type { Hold } from './seats.ts';
+import { release } from './settlement.ts';
 
 /** The most ids of one command. */
 const MAX_IDS = 500;
@@ -47,7 +51,7 @@ export class Feed {
   users = 0;
   /** The last entry that was delivered in the group, as far as this consumer knows. */
   cursor = '0-0';
-  /** The highest of them: what comes again below it may be in hands here. */
+  /** The highest entry that came here: what comes again up to it may be in hands here. */
   highest = '0-0';
   /** Of the group that this consumer knows: another one tells that it was lost, and that somebody else made it again. */
   mark = '';
@@ -85,13 +89,30 @@ export class Feed {
     this.#schedule();
   }
 
-  /** Whether this consumer has the entry: it is being handled, or its settlement is on the way. */
-  knows(id: string): boolean {
+  /**
+   * Whether this consumer has the entry that it is given: its settlement is on the way, or it is being handled, and is this
+   * consumer's again where its lease was lost.
+   */
+  retakes([id, fields]: RawEntry | Taken): boolean {
     if (this.#acks.includes(id) || this.#acking.includes(id)) return true;
     if (this.#failed().some((failure) => failure.id === id)) return true;
-    for (const { deliveries } of this.pages)
-      for (const delivery of deliveries) if (delivery.cursor === id && delivery.page && !delivery.lost) return true;
+    for (const delivery of this.#handled()) {
+      if (delivery.cursor !== id) continue;
+      delivery.lost = false;
+      const payload = payloadOf(fields);
+      if (typeof payload !== 'string' || typeof delivery.payload !== 'string' || payload === delivery.payload)
+        return true;
+      // Another event: a server that took over, and whose clock is behind, gave it the id of one that it never had.
+      release(delivery);
+      delivery.abort(leaseLost());
+      return false;
+    }
     return false;
+  }
+
+  /** Notes what has come here. */
+  came(id: string): void {
+    if (isBefore(this.highest, id)) this.highest = id;
   }
 
   /** Whether somebody who takes this feed reads on other lanes too. */
@@ -133,8 +154,11 @@ export class Feed {
 
   /** Entries that the group has not been given yet, as far as Redis can tell. */
   async lag(): Promise<number> {
-    const lag = (await this.#info())?.lag;
-    return typeof lag === 'number' ? lag : 0;
+    const { lag, 'last-delivered-id': last } = (await this.#info()) ?? {};
+    if (typeof lag !== 'number' || lag === 0) return 0;
+    // The counter of reads is behind for ever once another server has taken over: only what can be seen waits.
+    const after = await this.#options.commands.run((client) => client.xrange(this.stream, `(${last}`, '+', 'COUNT', 1));
+    return after.length > 0 ? lag : 0;
   }
 
   /** Begins where the group is: a server that took over, or lost its last moments, may be behind what was delivered here. */
@@ -143,16 +167,15 @@ export class Feed {
     if (typeof last === 'string') this.cursor = last;
   }
 
-  /** What is being handled here. */
+  /** What is being handled here, and is this consumer's. */
   *held(): Generator<RedisDelivery> {
-    for (const { deliveries } of this.pages)
-      for (const delivery of deliveries) if (delivery.page && !delivery.lost) yield delivery;
+    for (const delivery of this.#handled()) if (!delivery.lost) yield delivery;
   }
 
   /** The ids that must not be taken for lost replies. */
   here(): string[] {
     return [
-      ...Array.from(this.held(), (delivery) => delivery.cursor),
+      ...Array.from(this.#handled(), ({ cursor }) => cursor),
       ...this.#acks,
       ...this.#acking,
       ...this.#failed().map(({ id }) => id),
@@ -212,6 +235,10 @@ export class Feed {
     const { group, commands } = this.#options;
     const infos = (await commands.run((client) => client.xinfo('GROUPS', this.stream))) as unknown[][];
     return infos.map(toInfo).find(({ name }) => name === group);
+  }
+
+  *#handled(): Generator<RedisDelivery> {
+    for (const { deliveries } of this.pages) for (const delivery of deliveries) if (delivery.page) yield delivery;
   }
 
   get #unsent(): boolean {

@@ -122,7 +122,7 @@ export class Flights {
   /** Sends what waits, as far as a connection is there and free. */
   send(): void {
     const { commands, replicaMs } = this.#options;
-    const { cover } = commands;
+    const cover = commands.cover(this.#queue[0]?.refused);
     if (this.#queue.length > 0) this.#watch ??= setInterval(this.#look, 100);
     if (this.#paused || (replicaMs !== undefined && !cover)) return;
     if (cover?.busy) {
@@ -189,7 +189,7 @@ export class Flights {
 
   #fly(flight: Flight): void {
     const { commands, timeoutMs, confirmMs } = this.#options;
-    const { cover } = commands;
+    const cover = commands.cover(flight.refused);
     let failed: readonly (number | string)[] = [];
     let unanswered = cover ? 2 : 1;
     let reason: unknown;
@@ -262,7 +262,7 @@ export class Flights {
   /** Ends what has waited too long for its flight; what flies ends by the deadline of its round trip. */
   readonly #look = (): void => {
     const { commands, confirmMs, replicaMs } = this.#options;
-    const shortage = commands.cover?.shortage;
+    const shortage = commands.cover(this.#queue[0]?.refused)?.shortage;
     // While replicas are missing nobody is kept waiting for longer than they may take.
     const limitMs = Math.min(confirmMs, shortage && replicaMs !== undefined ? replicaMs : confirmMs);
     const before = Date.now() - limitMs;

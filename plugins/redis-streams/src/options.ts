@@ -50,6 +50,8 @@ export interface EngineOptions {
    * so many of its replicas have it too.
    */
   readonly durability?: 'async' | Replicas;
+  /** As whom to log in, asked before every connection is made: a password can be changed without a restart. */
+  readonly credentials?: () => Credentials | Promise<Credentials>;
 }
 
 export interface RedisStreamsOptions extends EngineOptions {
@@ -61,8 +63,6 @@ export interface RedisStreamsOptions extends EngineOptions {
   readonly client?: Redis;
   /** Makes the clients, for topologies that one address does not describe. What it makes is closed with the transport. */
   readonly connect?: (purpose: ConnectionPurpose, options: RedisOptions & { readonly replyMapping: 'legacy' }) => Redis;
-  /** As whom to log in, asked before every connection is made: a password can be changed without a restart. */
-  readonly credentials?: () => Credentials | Promise<Credentials>;
   /** Default `redis-streams`. */
   readonly name?: string;
 }
@@ -84,22 +84,36 @@ export interface Settings {
   readonly retention: Retention | undefined;
 }
 
+/** What a timer of Node takes: with more it fires at once. */
+const MAX_MS = 2 ** 31 - 1;
+
 const isCount = (value: unknown): boolean => Number.isInteger(value) && Number(value) > 0;
+
+/** Whether a timer can be set to it, in ms. */
+export const isDuration = (value: unknown): boolean => isCount(value) && Number(value) <= MAX_MS;
 
 /** The options with their defaults, checked. Throws `EVENTS_CONFIG` for what cannot be meant. */
 export const settingsOf = (name: string, options: EngineOptions, confirmMs?: number): Settings => {
   const { prefix = 'events', partitions = 1, leaseMs = 30_000, claimIntervalMs = 1000 } = options;
   const { timeoutMs = 5000, blockMs = 1000, redeliverMs = 100, maxBuffered = 100_000 } = options;
-  const { retention, durability = 'async' } = options;
+  const { retention, durability = 'async', credentials } = options;
   const refuse = (what: string): EventsError => new EventsError('EVENTS_CONFIG', `${name}: ${what}.`);
+  if (typeof name !== 'string' || name === '')
+    throw new EventsError('EVENTS_CONFIG', '`name` of a transport is a word.');
   if (!/^[\w.:-]{1,100}$/.test(prefix)) throw refuse('`prefix` takes letters, digits, . : - and _, at most 100');
   if (durability !== 'async' && !isCount(durability?.replicas))
     throw refuse("`durability` is 'async', or { replicas, timeoutMs } with `replicas` from 1 on");
-  const replicas = durability === 'async' ? undefined : { timeoutMs: 1000, ...durability };
-  const numbers = { partitions, leaseMs, claimIntervalMs, timeoutMs, blockMs, redeliverMs, maxBuffered };
-  const checked = { ...numbers, ...retention, ...(replicas && { 'durability.timeoutMs': replicas.timeoutMs }) };
-  for (const [option, value] of Object.entries(checked))
-    if (option !== 'lossy' && !isCount(value))
-      throw refuse(`\`${option}\` must be a whole number from 1 on, not ${value}`);
-  return { name, prefix, ...numbers, confirmMs: confirmMs ?? timeoutMs, durability: replicas, retention };
+  const replicas =
+    durability === 'async' ? undefined : { replicas: durability.replicas, timeoutMs: durability.timeoutMs ?? 1000 };
+  const durations = { leaseMs, claimIntervalMs, timeoutMs, blockMs, redeliverMs };
+  const counts = { partitions, maxBuffered };
+  const { maxLength = 1, maxAgeMs = 1 } = retention ?? {};
+  for (const [option, value] of Object.entries({ ...counts, maxLength, maxAgeMs }))
+    if (!isCount(value)) throw refuse(`\`${option}\` must be a whole number from 1 on, not ${value}`);
+  for (const [option, value] of Object.entries({ ...durations, 'durability.timeoutMs': replicas?.timeoutMs ?? 1 }))
+    if (!isDuration(value))
+      throw refuse(`\`${option}\` must be a whole number of ms from 1 to ${MAX_MS}, not ${value}`);
+  if (credentials !== undefined && typeof credentials !== 'function')
+    throw refuse('`credentials` is a function; a user and a password that stay the same belong into `redis`');
+  return { name, prefix, ...counts, ...durations, confirmMs: confirmMs ?? timeoutMs, durability: replicas, retention };
 };

@@ -203,13 +203,13 @@ export class Reader {
       // Only then is the cursor beyond them: a group that is lost meanwhile begins there again.
       const seated = (): void => {
         feed.cursor = last[0];
-        if (isBefore(feed.highest, last[0])) feed.highest = last[0];
+        feed.came(last[0]);
       };
       const admitting = (): Promise<void> | undefined => {
         // A server that took over may give again what its predecessor gave: not what is still in hands here.
         const anew = isBefore(feed.highest, entries[0]?.[0] ?? '')
           ? entries
-          : entries.filter(([id]) => !feed.knows(id));
+          : entries.filter((entry) => !feed.retakes(entry));
         const admitted = admit(feed, this.#options.commands, anew, into);
         if (admitted) return admitted.then(seated);
         seated();

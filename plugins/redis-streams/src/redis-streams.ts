@@ -1,6 +1,7 @@
 import type { Transport } from '@logistically/events-kernel';
 import { Redis } from 'ioredis';
 import { type ConnectionPurpose, clientOptions } from './connection.ts';
+import { loginOf } from './login.ts';
 import { type RedisStreamsOptions, settingsOf } from './options.ts';
 import { createSingle } from './single.ts';
 import { createTransport, type RedisStreamsCapabilities } from './transport.ts';
@@ -16,6 +17,9 @@ export const redisStreams = (options: RedisStreamsOptions = {}): Transport<Redis
     const all = { ...redis, ...needed, ...(credentials && { retryStrategy: null }) };
     return url === undefined ? new Redis(all) : new Redis(url, all);
   };
-  const way = credentials && !connect && !client ? { dial: async () => credentials() } : {};
+  const way =
+    credentials && !connect && !client
+      ? { dial: () => loginOf('credentials', credentials, Date.now() + settings.timeoutMs) }
+      : {};
   return createTransport(settings, (listener) => createSingle({ settings, listener, makeClient, client, way }));
 };

@@ -1,6 +1,6 @@
 import type { EventsError } from '@logistically/events-kernel';
 import type { Commands } from './commands.ts';
-import { isConnectionError, notReplicated } from './error.ts';
+import { connectionLost, isConnectionError, isReply, notReplicated } from './error.ts';
 import type { Replicas } from './options.ts';
 
 type Done = (reason?: unknown) => void;
@@ -69,7 +69,9 @@ export class Cover {
         this.#shortage = has >= this.#replicas ? undefined : notReplicated(has, this.#replicas, this.#timeoutMs);
         settle(this.#shortage);
       },
-      (reason) => {
+      (refusal) => {
+        // A master that was demoted meanwhile: what it had may be with the next one, or not.
+        const reason = isReply(refusal, 'UNBLOCKED') ? connectionLost() : refusal;
         if (isConnectionError(reason)) this.#shortage = undefined;
         settle(reason);
       },

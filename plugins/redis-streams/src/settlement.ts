@@ -6,7 +6,8 @@ const MAX_REDELIVER_MS = 30_000;
 /** The longest wait that a reason may ask for: a year, in ms. */
 const MAX_DELAY_MS = 31_536_000_000;
 
-const release = (delivery: RedisDelivery): void => {
+/** Frees its seat; whatever its handler says from now on is not heard. */
+export const release = (delivery: RedisDelivery): void => {
   const { page, member, feed } = delivery;
   if (!page) return;
   delivery.page = undefined;

@@ -79,7 +79,8 @@ export class Subscription implements TransportConsumer {
         .at(feed.stream)
         .persist((client) => ensureScript.run(client, [feed.stream], [group, position]), Date.now() + timeoutMs);
       const [, last, mark] = reply as [number, string, string];
-      if (feed.members.size === 0) Object.assign(feed, { cursor: last, highest: last, mark });
+      if (feed.members.size === 0) Object.assign(feed, { cursor: last, mark });
+      feed.came(last);
     } catch (error) {
       lane.drop(feed);
       throw error;

@@ -1,6 +1,5 @@
-import { EventsError } from '@logistically/events-kernel';
 import { admit, type Bundle, type Taken } from './admission.ts';
-import { isConnectionError, isRefusal, isReply } from './error.ts';
+import { isConnectionError, isRefusal, isReply, leaseLost } from './error.ts';
 import type { Feed } from './feed.ts';
 import { PARKED } from './keys.ts';
 import type { LaneOptions } from './lane.ts';
@@ -71,8 +70,9 @@ export class Takeover {
         owed = true;
       // What is due and cannot be moved, as to a server without memory, is not tried all the time.
       else if (dueMs >= 0) next = Math.min(entries.length > 0 || dueMs > 0 ? dueMs : STUCK_MS, next ?? MAX_DUE_MS);
-      // Our own, when this process was asleep for longer than its lease: it is still handling them.
-      const unknown = entries.filter(([id]) => !feed.knows(id));
+      // Our own, when this process was asleep for longer than its lease, or lost it to one that died: it is still handling them.
+      const unknown = entries.filter((entry) => !feed.retakes(entry));
+      for (const [id] of unknown) feed.came(id);
       if (unknown.length > 0) await admit(feed, commands, unknown, into);
     }
     // After the others: what they gave is on its way to its handlers.
@@ -94,6 +94,7 @@ export class Takeover {
         const entries = (await commands
           .run((client) => recoverScript.run(client, [feed.stream], args))
           .finally(() => hold.release())) as Taken[];
+        for (const [id] of entries) feed.came(id);
         if (entries.length > 0) await admit(feed, commands, entries, into);
         if (entries.length < count) continue;
       }
@@ -115,12 +116,7 @@ export class Takeover {
       try {
         for (const delivery of await feed.renew(before)) {
           delivery.lost = true;
-          delivery.abort(
-            new EventsError(
-              'EVENTS_REDIS_STREAMS_LEASE_LOST',
-              'This delivery was taken over by somebody else: stop working on it.',
-            ),
-          );
+          delivery.abort(leaseLost());
           emit('leaseLost', { delivery });
         }
       } catch (error) {

@@ -70,7 +70,7 @@ class RedisTransport implements Transport<RedisStreamsCapabilities> {
       order: 'partition',
       log: createLog(opened, this.#keys),
       store: createStore(opened, this.#keys),
-      delay: createDelay(opened, this.#keys, this.#checkPartition, (event, time) => {
+      delay: createDelay(opened, this.#keys, settings, this.#checkPartition, (event, time) => {
         for (const lane of this.#lanes) if (lane.feeds.has(this.#streamOf(event))) lane.due(time - Date.now());
       }),
       handoff: createHandoff(opened, this.#keys, settings.name),

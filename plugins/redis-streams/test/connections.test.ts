@@ -81,6 +81,22 @@ describe.concurrent('100 idle subscriptions', () => {
 });
 
 describe.concurrent('an injected client', () => {
+  test('whose keys have a prefix of their own is refused: what it reads would be taken for somebody else’s', async () => {
+    await using server = await redis({ exclusive: true });
+    await using client = Object.assign(new Redis(server.url, { keyPrefix: 'app:' }), {
+      [Symbol.asyncDispose]: async function (this: Redis) {
+        this.disconnect();
+      },
+    });
+    await expect(startNode({ client })).rejects.toMatchObject({
+      code: 'EVENTS_CONFIG',
+      message: expect.stringContaining('keyPrefix'),
+    });
+    await expect(startNode({ url: server.url, redis: { keyPrefix: 'app:' } })).rejects.toMatchObject({
+      code: 'EVENTS_CONFIG',
+    });
+  });
+
   test('carries the commands, and is never closed', async () => {
     await using server = await redis({ exclusive: true });
     const state = new State(server);

@@ -44,6 +44,17 @@ describe('a reply', () => {
   });
 });
 
+test.each([
+  ['MOVED 3999 127.0.0.1:6381', { slot: 3999, host: '127.0.0.1', port: 6381 }],
+  ['ASK 3999 ::1:6381', { slot: 3999, host: '::1', port: 6381 }],
+  // The host that was asked: it is not named, or has no name.
+  ['MOVED 3999 :6381', { slot: 3999, host: '', port: 6381 }],
+  ['ASK 3999 ?:6381', { slot: 3999, host: '', port: 6381 }],
+  ['OOM no', undefined],
+])('%s names a node', (text, redirection) => {
+  expect(replyError(text).redirection).toEqual(redirection);
+});
+
 test('a lost connection and a late answer are worth another try, anything else is not', () => {
   expect([connectionLost(), timedOut(5), new Error('x'), undefined].map(isConnectionError)).toEqual([
     true,

@@ -37,6 +37,10 @@ const impossible: readonly [string, RedisStreamsOptions][] = [
   ['durability', { durability: { replicas: 0 } }],
   ['durability', { durability: 'sync' as unknown as 'async' }],
   ['durability.timeoutMs', { durability: { replicas: 1, timeoutMs: 0 } }],
+  // A timer of Node would fire at once.
+  ['leaseMs', { leaseMs: 2 ** 31 }],
+  ['credentials', { credentials: { password: 'x' } as unknown as NonNullable<RedisStreamsOptions['credentials']> }],
+  ['name', { name: '' }],
 ];
 
 test.each(impossible)('%s that cannot be meant is refused by its name: %j', (name, options) => {

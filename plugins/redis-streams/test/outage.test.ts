@@ -10,7 +10,7 @@ import { until } from './until.ts';
 const { timeoutMs } = SHORT;
 const FROZEN_MS = 20_000;
 /** How late a loaded machine may be: the bound of a failure, nothing that is measured. */
-const MARGIN_MS = 1500;
+const MARGIN_MS = 5000;
 
 const NOT_CONFIRMED = /^EVENTS_REDIS_STREAMS_(TIMEOUT|CONNECTION)$/;
 const codeOf = (reason: unknown): string => (isEventsError(reason) ? reason.code : String(reason));

@@ -11,7 +11,7 @@ import { until } from './until.ts';
 
 const { leaseMs, claimIntervalMs } = SHORT;
 /** How late a loaded machine may be: the bound of a failure, nothing that is measured. */
-const MARGIN_MS = 2500;
+const MARGIN_MS = 5000;
 
 const startConsumer = async (plan: Omit<ConsumerPlan, 'service' | 'pattern'>): Promise<WorkerProcess> => {
   const all: ConsumerPlan = { service: 'shop', pattern: 'order.*', ...plan };

@@ -39,7 +39,7 @@ export const noticesOf = (kernel: EventBus): LifecycleEvents['notice'][] => {
 };
 
 /** Waits for a fact; the deadline only bounds a failure. */
-export const until = async (fact: () => Awaitable<boolean>, what: string, deadlineMs = 10_000): Promise<void> => {
+export const until = async (fact: () => Awaitable<boolean>, what: string, deadlineMs = 20_000): Promise<void> => {
   const deadline = Date.now() + deadlineMs;
   while (!(await fact())) {
     if (Date.now() > deadline) throw new Error(`Not within ${deadlineMs} ms: ${what}`);
