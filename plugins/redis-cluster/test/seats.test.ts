@@ -130,6 +130,16 @@ test.each([1, 5])(
   },
 );
 
+test('what a dead one left comes as soon as the only seat is free, in every partition', async () => {
+  // Who found no seat at first, and waited for the next look, would wait for longer than this test.
+  await using node = await start({ claimIntervalMs: 60_000 });
+  const trail = new Trail();
+  await leaveDead(node, trail, 2);
+  await node.kernel.subscribe(TYPE, trail.handler('consumer'));
+  await trail.whenComplete();
+  expect(trail.check()).toMatchObject({ ok: true, published: 2 * PARTITIONS, duplicated: { count: 0 } });
+});
+
 test('what is due comes as fast as seats are free: nothing waits for the end of a read', async () => {
   // Longer than this test may take: who waited for them would wait for ever.
   await using node = await start({ blockMs: 60_000, claimIntervalMs: 60_000 });

@@ -85,7 +85,8 @@ const redirectionOf = (text: string): Redirection | undefined => {
 export const replyError = (text: string, passing?: ReadonlySet<string>): RedisReplyError => {
   // In a script's error the reply is preceded by "ERR " on some versions, and followed by the script's place.
   const words = text.replace(/^-?(?:ERR )?/, '').split(/[\s:]/, 1);
-  const reply = /^[A-Z]+$/.test(words[0] ?? '') ? (words[0] as string) : 'ERR';
+  const isDenied = /user executing the script can't/i.test(text);
+  const reply = isDenied ? 'NOPERM' : /^[A-Z]+$/.test(words[0] ?? '') ? (words[0] as string) : 'ERR';
   const known = MEANINGS[reply];
   const passes = passing?.has(reply) ?? false;
   return known
@@ -123,6 +124,10 @@ export const timedOut = (ms: number): EventsError =>
 /** What a handler is told when its delivery is somebody else's by now. */
 export const leaseLost = (): EventsError =>
   fail('EVENTS_REDIS_STREAMS_LEASE_LOST', 'This delivery was taken over by somebody else: stop working on it.');
+
+/** There was no connection for as long as an event may wait. */
+export const notSent = (ms: number): EventsError =>
+  fail('EVENTS_REDIS_STREAMS_TIMEOUT', `There was no connection to Redis for ${ms} ms: the event was not sent.`);
 
 /** What was stored is not on as many replicas as were asked for. */
 export const notReplicated = (has: number, wanted: number, ms: number): EventsError =>

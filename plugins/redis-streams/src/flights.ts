@@ -1,7 +1,7 @@
 import type { OutgoingEvent, Settle } from '@logistically/events-kernel';
 import type { Redis } from 'ioredis';
 import type { Commands } from './commands.ts';
-import { isConnectionError, isRefusal, type RedisReplyError, replyError, timedOut } from './error.ts';
+import { isConnectionError, isRefusal, notSent, type RedisReplyError, replyError, timedOut } from './error.ts';
 import { publishScript } from './script.ts';
 
 /**
@@ -33,6 +33,8 @@ interface Flight {
   readonly settles: Settle<OutgoingEvent>[];
   readonly values: string[];
   bytes: number;
+  /** It was sent before: it may have arrived. */
+  flown: boolean;
   /** Why the server did not take it the last time. */
   refused: RedisReplyError | undefined;
 }
@@ -91,6 +93,7 @@ export class Flights {
         settles: [],
         values: [],
         bytes: 0,
+        flown: false,
         refused: undefined,
       };
       this.#boarding.set(stream, flight);
@@ -162,6 +165,7 @@ export class Flights {
       flight.settles.push(...next.settles);
       flight.values.push(...next.values);
       flight.bytes += next.bytes;
+      flight.flown ||= next.flown;
     }
   }
 
@@ -198,6 +202,7 @@ export class Flights {
       if (--unanswered === 0) this.#arrive(flight, failed, reason);
     };
     this.#flying++;
+    flight.flown = true;
     commands.call(
       commandOf(flight),
       Math.max(1, Math.min(timeoutMs, flight.since + confirmMs - Date.now())),
@@ -269,7 +274,7 @@ export class Flights {
     while (this.#queue[0] && this.#queue[0].since <= before) {
       const flight = this.#queue.shift() as Flight;
       if (this.#boarding.get(flight.stream) === flight) this.#boarding.delete(flight.stream);
-      this.#cancel(flight, flight.refused ?? shortage ?? timedOut(confirmMs));
+      this.#cancel(flight, flight.refused ?? shortage ?? (flight.flown ? timedOut : notSent)(confirmMs));
     }
     if (this.#queue.length > 0) return;
     clearInterval(this.#watch);

@@ -8,6 +8,7 @@ const replies: readonly [string, string, string][] = [
   ['MISCONF Redis is configured to save RDB snapshots, but …', 'NOT_PERSISTED', 'MISCONF'],
   ["READONLY You can't write against a read only replica.", 'READONLY', 'READONLY'],
   ["NOPERM this user has no permissions to run the 'xadd' command", 'NO_PERMISSION', 'NOPERM'],
+  ["ERR The user executing the script can't run this command or subcommand script: 0a", 'NO_PERMISSION', 'NOPERM'],
   ['NOAUTH Authentication required.', 'AUTH', 'NOAUTH'],
   ['WRONGPASS invalid username-password pair or user is disabled.', 'AUTH', 'WRONGPASS'],
   ['WRONGTYPE Operation against a key holding the wrong kind of value', 'WRONG_TYPE', 'WRONGTYPE'],
