@@ -13,7 +13,7 @@ export interface CertifyOptions {
   readonly wipe?: () => Promise<void>;
   /** Cases that are known to fail, each with the reason. A waived case that passes is a failure. */
   readonly waive?: Readonly<Record<string, string>>;
-  /** Bound of every wait, in ms. Default 5000. */
+  /** Bound of every wait, in ms; of a waived case 5000 at most. Default 5000. */
   readonly timeoutMs?: number;
   /** The lease that the factory configured, in ms: how long a delivery stays with a consumer that gives no sign. Default 1000. */
   readonly leaseMs?: number;

@@ -1,3 +1,5 @@
+import { EventsError } from '@logistically/events-kernel';
+
 /** Who a Redis user is for: services that only publish, services that consume (and may publish), people with tools. */
 export const ROLES = ['publisher', 'consumer', 'operator', 'sentinel'] as const;
 
@@ -13,12 +15,21 @@ export interface AclOptions {
   readonly version?: string;
   /** The database of the URL. Default 0. */
   readonly database?: number;
-  readonly topology?: 'single' | 'sentinel' | 'cluster';
+  readonly topology?: (typeof TOPOLOGIES)[number];
   /** Publishes are confirmed by replicas. */
   readonly durability?: boolean;
   /** What publishes also trims, and what consumes also removes old dead letters. */
   readonly retention?: boolean;
 }
+
+export const TOPOLOGIES = ['single', 'sentinel', 'cluster'] as const;
+
+/** What stands in a line as it is: none of it is a word of its own there, or a pattern. */
+export const FORMS = {
+  prefix: { form: /^[\w.:-]{1,100}$/, takes: 'letters, digits, . : - and _, at most 100' },
+  user: { form: /^[\w.@:-]{1,100}$/, takes: 'letters, digits, . @ : - and _, at most 100' },
+  version: { form: /^\d{1,3}\.\d{1,3}(\.\d{1,5})?$/, takes: 'a version, such as 7.0' },
+} as const;
 
 /** What one part of a rule grants: commands on keys. */
 interface Grant {
@@ -51,7 +62,7 @@ const OPERATE = [
 
 const STORE = {
   // A shared rate limit.
-  publisher: ['eval', 'evalsha', 'get', 'set'],
+  publisher: ['eval', 'evalsha', 'get', 'set', 'incrby', 'pttl', 'pexpire'],
   consumer: ['eval', 'evalsha', 'get', 'set', 'del', 'exists', 'incr', 'incrby', 'pttl', 'pexpire'],
   // Whether somebody reads the group that a dead letter is for.
   operator: ['get'],
@@ -103,11 +114,27 @@ const tokens = ({ keys, commands }: Grant): string[] => [
   ...commands.map((command) => `+${command}`),
 ];
 
+/** Who gives more than these types allow, or text from elsewhere, is not to get a line that grants more than the role. */
+const check = (role: Role, options: AclOptions): void => {
+  const refuse = (name: string, takes: string): never => {
+    throw new EventsError('EVENTS_CONFIG', `\`${name}\` takes ${takes}.`);
+  };
+  if (!ROLES.includes(role)) refuse('role', ROLES.join(', '));
+  for (const [name, { form, takes }] of Object.entries(FORMS)) {
+    const value: unknown = options[name as keyof typeof FORMS];
+    if (value !== undefined && !(typeof value === 'string' && form.test(value))) refuse(name, takes);
+  }
+  const { topology, database = 0 } = options;
+  if (topology !== undefined && !TOPOLOGIES.includes(topology)) refuse('topology', TOPOLOGIES.join(', '));
+  if (!Number.isInteger(database) || database < 0) refuse('database', 'a whole number from 0');
+};
+
 /**
  * The `ACL SETUSER` line of a user who may do what its role needs, and nothing else. `>password` stands for yours. Before Redis 7.0
- * there are no selectors: there the user may do with all keys of the prefix what is meant for the store.
+ * there are no selectors: there the user may do with all keys of the prefix what is meant for the store. Throws `EVENTS_CONFIG`.
  */
 export const aclRule = (role: Role, options: AclOptions = {}): string => {
+  check(role, options);
   const { user = `events-${role}`, version = '7.0' } = options;
   const head = ['ACL', 'SETUSER', user, 'reset', 'on', '>password'];
   if (role === 'sentinel') {

@@ -99,6 +99,12 @@ test('no role removes or overwrites a stream, a publisher reads none, and nobody
     expect(await may('XADD', stream, '*', 'e', 'x')).toBe(true);
     expect(await may('XREADGROUP', 'GROUP', 'g', 'c', 'STREAMS', stream, '>')).toBe(role === 'consumer');
   }
+  // What no ACL can forbid is said in the README.
+  expect(readFileSync(new URL('../README.md', import.meta.url), 'utf8')).toContain('`XADD … MAXLEN = 0`');
+  for (const role of ['publisher', 'consumer', 'operator'])
+    expect(await server.cli('ACL', 'DRYRUN', `events-${role}`, 'XADD', stream, 'MAXLEN', '=', '0', '*', 'e', 'x')).toBe(
+      'OK',
+    );
   await server.cli(...aclRule('publisher').split(' '));
   for (const command of ['XRANGE', 'XREVRANGE']) {
     const reply = await server.cli('ACL', 'DRYRUN', 'events-publisher', command, stream, '-', '+');
@@ -165,10 +171,10 @@ test('what a script calls, a role may', () => {
 
 test('the line fits the server, the database and the topology', () => {
   expect(aclRule('publisher')).toBe(
-    'ACL SETUSER events-publisher reset on >password ~events:* ~events|topics -@all +ping +info +client|setname +xadd +zadd +sadd +eval (~events|store:* -@all +eval +evalsha +get +set)',
+    'ACL SETUSER events-publisher reset on >password ~events:* ~events|topics -@all +ping +info +client|setname +xadd +zadd +sadd +eval (~events|store:* -@all +eval +evalsha +get +set +incrby +pttl +pexpire)',
   );
   expect(aclRule('publisher', { version: '6.2.14', prefix: 'shop', user: 'me' })).toBe(
-    'ACL SETUSER me reset on >password ~shop:* ~shop|topics ~shop|store:* -@all +ping +info +client|setname +xadd +zadd +sadd +eval +evalsha +get +set',
+    'ACL SETUSER me reset on >password ~shop:* ~shop|topics ~shop|store:* -@all +ping +info +client|setname +xadd +zadd +sadd +eval +evalsha +get +set +incrby +pttl +pexpire',
   );
   expect(aclRule('consumer', { version: '7.2.0', database: 3, durability: true })).toMatch(
     /\+client\|setinfo \+select \+wait /,

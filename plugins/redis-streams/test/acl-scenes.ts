@@ -50,6 +50,7 @@ export const publish = (transport: Streams, topic: string, count: number): Promi
 const limit = async ({ capabilities: { store } }: Streams): Promise<void> => {
   await store.compareAndSet('rate', undefined, '1', { ttlMs: 60_000 });
   await store.get('rate');
+  await store.increment('slice', 1, { ttlMs: 60_000 });
 };
 
 /** All that a service does that only publishes. */

@@ -52,6 +52,7 @@ export const node = (where: string, info: Fields = {}, config: Fields = {}): Nod
 
 export const sentinel = (where: string, fields: Fields = {}, noQuorum?: string): SentinelFacts => ({
   where,
+  runId: where,
   master: `${fields.ip ?? '10.0.0.1'}:6379`,
   fields: {
     name: 'mymaster',
@@ -102,16 +103,29 @@ export const stream = (topic: string, more: Partial<StreamFacts> = {}): StreamFa
   ...more,
 });
 
+type Lacks = NonNullable<Facts['user']['lacks']>;
+
+/** What a user lacks of each role, on the keys of topics and on those of the store. */
+export const lacks = (
+  streams: Partial<Record<keyof Lacks, readonly string[]>>,
+  store: Partial<Record<keyof Lacks, readonly string[]>> = {},
+): Lacks => {
+  const lack = (role: keyof Lacks) => ({ streams: streams[role] ?? [], store: store[role] ?? [] });
+  return { publisher: lack('publisher'), consumer: lack('consumer'), operator: lack('operator') };
+};
+
 /** Facts that say nothing. */
 export const facts = (more: Partial<Facts> = {}): Facts => ({
   topology: 'single',
   prefix: 'events',
+  database: 0,
   idleMs: 300_000,
   nodes: [node('10.0.0.1:6379')],
   silent: [],
   sentinels: [],
   cluster: [],
-  user: { name: 'shop', mayDoAll: false, lacks: { publisher: [], consumer: [], operator: ['xdel'] }, refused: [] },
-  workload: { topics: 1, unseen: 0, gone: [], streams: [stream('order-events')], foreign: [] },
+  user: { name: 'shop', mayDoAll: false, lacks: lacks({ operator: ['xdel'] }), refused: [] },
+  sentinelRefused: [],
+  workload: { topics: 1, isCut: false, unseen: 0, gone: [], streams: [stream('order-events')], foreign: [] },
   ...more,
 });

@@ -2,10 +2,11 @@ import { expect, test } from 'vitest';
 import { clusterNodeOf } from '../src/doctor/cluster-probe.ts';
 import { diagnose } from '../src/doctor/diagnosis.ts';
 import type { Facts, Fields, GroupFacts, NodeFacts, StreamFacts, UserFacts } from '../src/doctor/facts.ts';
+import { argument } from '../src/doctor/findings/argument.ts';
 import { lossBound } from '../src/doctor/loss-bound.ts';
 import { textReport } from '../src/doctor/report.ts';
 import { slotOf } from '../src/slot.ts';
-import { clusterNode, facts, group, node, sentinel, stream } from './doctor-facts.ts';
+import { clusterNode, facts, group, lacks, node, sentinel, stream } from './doctor-facts.ts';
 
 const MIB = 1_048_576;
 
@@ -119,9 +120,29 @@ test.each<[finding: string, seen: Facts, fix: RegExp]>([
   ['info all-rights', ofUser({ mayDoAll: true }), /^ACL SETUSER events-consumer /],
   [
     'error rights-missing',
-    ofUser({ lacks: { publisher: ['xadd'], consumer: ['xadd', 'xack'], operator: ['xdel', 'xadd', 'type'] } }),
-    /^ACL SETUSER shop .*\+xadd/,
+    ofUser({ lacks: lacks({ publisher: ['xadd'], consumer: ['xadd', 'xack'], operator: ['xdel', 'xadd', 'type'] }) }),
+    /^ACL SETUSER shop \(~events:\* ~events\|topics \+xadd\)$/,
   ],
+  [
+    'error rights-missing',
+    ofUser({ lacks: lacks({ publisher: ['zadd'], consumer: ['zadd'], operator: ['xdel', 'zcount'] }) }),
+    /^ACL SETUSER shop \(~events:\* ~events\|topics \+zadd\)$/,
+  ],
+  [
+    'error rights-missing',
+    ofUser({
+      lacks: lacks({ consumer: ['xack'], operator: ['xdel', 'type'] }, { publisher: ['get'], consumer: ['get'] }),
+    }),
+    /^ACL SETUSER shop \(~events\|store:\* \+get\)$/,
+  ],
+  ['info all-rights', { ...ofUser({ mayDoAll: true }), database: 3 }, / \+select /],
+  ['info all-rights', { ...ofNode({ redis_version: '7.2.4' }), user: { ...facts().user, mayDoAll: true } }, /setinfo/],
+  [
+    'info not-looked-at',
+    ofUser({ name: 'events-operator', refused: ['type'] }),
+    /^Compare ACL GETUSER events-operator /,
+  ],
+  ['info not-looked-at', facts({ sentinelRefused: ['sentinel|master'] }), /^ACL SETUSER events-sentinel /],
   ['info not-looked-at', ofUser({ refused: ['config|get'] }), /^ACL SETUSER events-operator .*\+config\|get/],
   ['warning maxclients', ofNode({ connected_clients: '8000' }), /maxclients 20000/],
   ['error maxclients', ofNode({ connected_clients: '9900' }), /CLIENT LIST/],
@@ -185,6 +206,42 @@ test.each<[finding: string, seen: Facts, fix: RegExp]>([
   expect(diagnose(seen)[0]?.fix).toMatch(fix);
 });
 
+test('a sentinel that tells nothing does not contradict the others, and a silent one is counted once', () => {
+  const mute = { ...sentinel('c:1'), master: '', fields: {} };
+  expect(told(sentinels(sentinel('a:1'), sentinel('b:1'), mute))).toEqual([]);
+  const silent = ['localhost:1', '127.0.0.1:1'].map((where) => ({ where, kind: 'sentinel', why: 'away' }) as const);
+  expect(told({ ...sentinels(sentinel('a:1'), sentinel('b:1')), silent })).toEqual(
+    Array(2).fill('error sentinel-silent'),
+  );
+});
+
+test('what is advised of memory leaves head-room, and lets nothing be refused or evicted', () => {
+  const adviceFor = (used: number, limit: number, total = 1000): readonly [told: string[], advice: number] => {
+    const mib = { used_memory: used, maxmemory: limit, total_system_memory: total };
+    const info = Object.fromEntries(Object.entries(mib).map(([name, value]) => [name, String(value * MIB)]));
+    const seen = ofNode(info);
+    return [told(seen), Number(/^CONFIG SET maxmemory (\d+)mb/.exec(diagnose(seen)[0]?.fix ?? '')?.[1])];
+  };
+  for (const used of [1, 100, 500, 590])
+    for (const limit of [0, used * 1.1, 2000]) {
+      const [, advice] = adviceFor(used, limit);
+      expect([used, limit, advice > used && advice <= 800]).toEqual([used, limit, true]);
+      expect([used, limit, adviceFor(used, advice)[0]]).toEqual([used, limit, []]);
+    }
+  // What there is no room for on this machine no command makes.
+  for (const limit of [0, 800, 2000]) expect(adviceFor(700, limit)[1]).toBeNaN();
+});
+
+test('who may not see the slots is not told that there are none', () => {
+  expect(told(cluster([]))).toEqual([]);
+});
+
+test('a name is written as redis-cli reads it', () => {
+  expect(['shop', "o'brien", 'a"b', 'a\\nb', 'a\u0007b', 'ü', 'a\u202eb'].map(argument)).toEqual([
+    ...["'shop'", `"o'brien"`, '"a\\"b"', '"a\\\\nb"', '"a\\x07b"', "'ü'", '"a\\xe2\\x80\\xaeb"'],
+  ]);
+});
+
 test('two views of a cluster that differ are told', () => {
   const view = { where: '10.0.0.1:6379', info: { cluster_state: 'ok' }, nodes: three };
   const other = { ...view, where: '10.0.0.2:6379', info: { cluster_state: 'fail' } };
@@ -198,7 +255,8 @@ test('before Redis 7.2 a consumer without work is not taken for one that is gone
 
 test('what a server does not tell is not held against it', () => {
   const bare = { ...node('10.0.0.1:6379'), info: {}, config: {} };
-  expect(told(facts({ nodes: [bare] }))).toEqual(['warning no-replica']);
+  expect(told(facts({ nodes: [bare] }))).toEqual([]);
+  expect(lossBound(facts({ nodes: [bare] }))).toMatch(/unknown/);
 });
 
 test('of many findings of a kind a few are told, and how many more there are', () => {

@@ -1,7 +1,9 @@
+import { execFile } from 'node:child_process';
 import { type RedisService, redis } from '@logistically/events-conformance/services';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { aclRule } from '../src/acl.ts';
 import type { Finding } from '../src/doctor/finding.ts';
+import { textReport } from '../src/doctor/report.ts';
 import { type createKeys, PARKED } from '../src/keys.ts';
 import { look } from './doctor-look.ts';
 import { startNode } from './node.ts';
@@ -35,6 +37,15 @@ const seen = async (idleMs = 50): Promise<{ told: readonly string[]; findings: r
   expect(told).toContain(ALONE);
   return { told: told.filter((each) => each !== ALONE), findings: rest };
 };
+
+/** Types lines at the prompt of redis-cli; resolves with what it says. */
+const prompt = (lines: readonly string[]): Promise<string> =>
+  new Promise((resolve, reject) => {
+    const { host, port } = server;
+    const args = ['-h', host, '-p', String(port), '--no-auth-warning', '-a', PASSWORD];
+    const child = execFile('redis-cli', args, (problem, out, err) => (problem ? reject(problem) : resolve(out + err)));
+    child.stdin?.end(`${lines.join('\n')}\n`);
+  });
 
 /** Does what a finding advises, as far as it is a command. */
 const follow = async ({ fix }: Finding): Promise<void> => {
@@ -94,6 +105,71 @@ test('of a working set-up nothing is said, and of one that is asleep all that wa
   expect((await seen()).told).toEqual([]);
 });
 
+test('of very many consumers that are gone the one that lives is seen', async () => {
+  const stream = keys.stream('order-events', 0);
+  await server.cli('SADD', keys.topics, 'order-events');
+  await server.cli('XGROUP', 'CREATE', stream, 'shop', '$', 'MKSTREAM');
+  const make = "for i = 1, 1001 do redis.call('XGROUP', 'CREATECONSUMER', KEYS[1], 'shop', 'dead-' .. i) end";
+  await server.cli('EVAL', make, '1', stream);
+  await until(async () => {
+    await server.cli('XGROUP', 'DELCONSUMER', stream, 'shop', 'living');
+    await server.cli('XADD', stream, '*', 'e', 'x');
+    return (await seen(1000)).told.includes('error group-abandoned');
+  }, 'they count as gone');
+  await server.cli('XREADGROUP', 'GROUP', 'shop', 'living', 'COUNT', '1', 'STREAMS', stream, '>');
+  expect((await seen(1000)).told).toEqual(['info consumers-abandoned']);
+});
+
+test('of very many topics it is not told how many there are, but how many at least', async () => {
+  const make = "for i = 1, 150000 do redis.call('SADD', KEYS[1], 't' .. i) end";
+  await server.cli('EVAL', make, '1', keys.topics);
+  const { facts, findings } = await look(url, { prefix, partitions: 1 });
+  expect(findings.find(({ code }) => code === 'topics-unseen')?.what).toMatch(
+    /^There are at least 1\d{5} topics; at least /,
+  );
+  expect(textReport(facts, findings, '')).toMatch(/, at least 1\d{5} topics under /);
+});
+
+test('what it advises runs, whatever the names', async () => {
+  const stream = keys.stream('order-events', 0);
+  const names = ["o'brien", 'a"b', 'a\\nb', 'tab\tbell\u0007', 'turned\u202e'];
+  await server.cli('SADD', keys.topics, 'order-events', ...names.map((name) => `gone ${name}`));
+  await server.cli('XADD', stream, '*', 'e', 'x');
+  for (const name of names) await server.cli('XGROUP', 'CREATE', stream, name, '0');
+  const { told, findings } = await seen();
+  expect(told).toEqual([...Array(5).fill('error group-abandoned'), ...Array(5).fill('info topic-gone')]);
+  const lines = findings.flatMap(({ fix }) => fix.split(/(?:: |; )(?=XGROUP|DEL|SREM)/).slice(1));
+  expect(await prompt(lines)).not.toMatch(/invalid|error/i);
+  expect((await seen()).told).toEqual([]);
+});
+
+test('rights that are missing are given, and none is taken, by what it advises', async () => {
+  const options = { prefix, durability: true, retention: true, database: 3 };
+  await server.cli(...aclRule('consumer', options).split(' '));
+  await server.cli('ACL', 'SETUSER', 'events-consumer', '+acl|whoami', '+acl|dryrun', '-zadd', '-select');
+  const login = url.replace('operator', 'consumer');
+  const missing = await look(login, { prefix });
+  expect(missing.findings[0]).toMatchObject({
+    code: 'rights-missing',
+    what: expect.stringMatching(/a consumer must.* zadd\.$/),
+  });
+  await server.cli('ACL', 'SETUSER', 'events-consumer', '>secret', '<password', '+select');
+  await server.cli(...(missing.findings[0]?.fix ?? '').split(' '));
+  const mended = await look(`${login.replace('password', 'secret')}/3`, { prefix });
+  expect(mended.told).not.toContain('error rights-missing');
+  for (const words of [
+    ['WAIT', '1', '10'],
+    ['XTRIM', keys.stream('a', 0), 'MAXLEN', '1'],
+    ['SELECT', '3'],
+  ])
+    expect(await server.cli('ACL', 'DRYRUN', 'events-consumer', ...words)).toBe('OK');
+  await server.cli('ACL', 'SETUSER', 'events-consumer', 'resetkeys', 'clearselectors', `~${prefix}|store:*`);
+  const keyless = await look(login.replace('password', 'secret'), { prefix });
+  await server.cli(...(keyless.findings[0]?.fix ?? '').split(' '));
+  expect((await look(login.replace('password', 'secret'), { prefix })).told).not.toContain('error rights-missing');
+  await server.cli('ACL', 'DELUSER', 'events-consumer');
+});
+
 test('what waits for its time is not taken for what is stuck', async () => {
   const stream = keys.stream('order-events', 0);
   const later = String(Date.now() + 600_000);
@@ -147,6 +223,12 @@ test('a server that lets everybody in is told', async () => {
   expect(told).toEqual([ALONE, 'warning open']);
   expect(findings[1]?.fix).toMatch(/^ACL SETUSER default off/);
   expect((await look(open.url)).told).toEqual([ALONE, 'warning open', 'info all-rights']);
+});
+
+test('who may not use INFO is told so, and nothing that is made up', async () => {
+  await server.cli('ACL', 'SETUSER', 'blind', 'on', '>password', '~*', '+ping');
+  await expect(look(url.replace('events-operator', 'blind'))).rejects.toThrow(/may not use INFO/);
+  await server.cli('ACL', 'DELUSER', 'blind');
 });
 
 test('it only reads, and no event', async () => {

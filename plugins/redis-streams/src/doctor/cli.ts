@@ -38,7 +38,8 @@ const look = async (request: Extract<Request, { readonly kind: 'look' }>): Promi
   const facts = await examine(target, { ...request, tls: contentsOf(files) });
   const findings = diagnose(facts);
   const report = json ? jsonReport : textReport;
-  console.log(concealed(report(facts, findings, lossBound(facts)), url));
+  // Nothing in it comes from the URL but addresses and names: a weak password that is a word would only be pointed out by its absence.
+  console.log(report(facts, findings, lossBound(facts)));
   return findings.some(({ level }) => level === 'error') ? 1 : 0;
 };
 

@@ -23,12 +23,29 @@ export const clusterNodeOf = (line: string, own: Address): ClusterNode => {
   };
 };
 
+/** The same from CLUSTER SLOTS, which every role of ours may ask: those that have slots and their replicas. */
+const slotNodesOf = (reply: unknown, own: Address): readonly ClusterNode[] => {
+  const nodes = new Map<string, ClusterNode>();
+  for (const [first, last, ...owners] of Array.isArray(reply) ? reply : []) {
+    const [[, , master] = []] = owners;
+    owners.forEach(([host, port, id]: readonly [string | null, number, string], index: number) => {
+      const slots = [...(nodes.get(id)?.slots ?? []), ...(index === 0 ? [[first, last] as const] : [])];
+      const flags = [index === 0 ? 'master' : 'slave'];
+      const where = `${host || own.host}:${port}`;
+      nodes.set(id, { id, where, flags, master: index === 0 ? undefined : master, slots, open: [] });
+    });
+  }
+  return [...nodes.values()];
+};
+
 export const probeCluster = async (session: Session): Promise<ClusterFacts> => {
   const [info, nodes] = await Promise.all([session.ask('cluster', 'info'), session.ask('cluster', 'nodes')]);
-  const lines = String(nodes ?? '').split('\n');
+  const lines = typeof nodes === 'string' ? nodes.split('\n').filter((line) => line.trim() !== '') : undefined;
   return {
     where: session.where,
     info: fieldsOf(info),
-    nodes: lines.filter((line) => line.trim() !== '').map((line) => clusterNodeOf(line, session.address)),
+    nodes:
+      lines?.map((line) => clusterNodeOf(line, session.address)) ??
+      slotNodesOf(await session.ask('cluster', 'slots'), session.address),
   };
 };

@@ -1,4 +1,4 @@
-import { EventsError } from '@logistically/events-kernel';
+import { EventsError, isEventsError } from '@logistically/events-kernel';
 import { probeCluster } from './cluster-probe.ts';
 import type { ClusterFacts, Facts, NodeFacts, SentinelFacts, SilentNode } from './facts.ts';
 import { fieldsOf, pairsOf, probeNode } from './node-probe.ts';
@@ -27,13 +27,19 @@ const uniqueOf = (addresses: readonly Address[]): Address[] => [
   ...new Map(addresses.map((address) => [formatAddress(address), address])).values(),
 ];
 
-const whyOf = (thrown: unknown): string => (thrown instanceof Error ? thrown.message : 'it cannot be looked at');
+/** Nothing but our own words: a message of somebody else's may show a password. */
+const whyOf = (thrown: unknown): string => (isEventsError(thrown) ? thrown.message : 'it cannot be looked at');
+
+/** The same process has often several addresses: the one that somebody gave, the one that others tell. */
+const isNew = (runId: string | undefined, known: readonly (string | undefined)[]): boolean =>
+  runId === undefined || !known.includes(runId);
 
 /** One look at a set-up: opens connections, collects facts, changes nothing. */
 class Examination {
   readonly #target: Target;
   readonly #options: ExaminationOptions;
   readonly #refused = new Set<string>();
+  readonly #sentinelRefused = new Set<string>();
   readonly #sessions = new Map<string, Session>();
   readonly #nodes: NodeFacts[] = [];
   readonly #silent: SilentNode[] = [];
@@ -49,7 +55,19 @@ class Examination {
     const [address] = addresses;
     const first = await this.#open(this.#dataOptions(address));
     const mode = fieldsOf(await first.ask('info', 'server')).redis_mode;
-    if (mode === 'sentinel') return this.#sentinel([address], await masterNameOf(first));
+    if (this.#refused.has('info'))
+      throw new EventsError(
+        'EVENTS_REDIS_STREAMS_CONNECTION',
+        `${first.where} cannot be looked at: this user may not use INFO. events-doctor --acl operator prints what it needs.`,
+      );
+    if (mode === 'sentinel') {
+      const name = await masterNameOf(first);
+      // It was opened as a server with data is.
+      first.close();
+      this.#sessions.delete(first.where);
+      this.#refused.clear();
+      return this.#sentinel([address], name);
+    }
     return mode === 'cluster' ? this.#cluster(first) : this.#single(address);
   }
 
@@ -59,13 +77,13 @@ class Examination {
 
   #dataOptions(address: Address): SessionOptions {
     const { credentials, database } = this.#target;
-    return { ...this.#common(address, credentials), database };
+    return { ...this.#common(address, credentials, this.#refused), database };
   }
 
-  #common(address: Address, credentials: Credentials): Omit<SessionOptions, 'database'> {
+  #common(address: Address, credentials: Credentials, refused: Set<string>): SessionOptions {
     const { timeoutMs, tls: files = {} } = this.#options;
     const tls = this.#target.isTls ? files : undefined;
-    return { address, credentials, tls, timeoutMs, refused: this.#refused };
+    return { address, credentials, tls, timeoutMs, refused };
   }
 
   async #open(options: SessionOptions): Promise<Session> {
@@ -84,11 +102,12 @@ class Examination {
   }
 
   /** Looks at a server; notes it where it does not answer. */
-  async #look(address: Address, kind: SilentNode['kind']): Promise<NodeFacts | undefined> {
+  async #look(address: Address, kind: NodeFacts['role']): Promise<NodeFacts | undefined> {
     try {
       const options = this.#dataOptions(address);
-      const facts = await probeNode(await this.#open(options), options);
-      this.#nodes.push(facts);
+      const facts = await probeNode(await this.#open(options), options, kind);
+      const known = this.#nodes.map(({ info }) => info.run_id);
+      if (isNew(facts.info.run_id, known)) this.#nodes.push(facts);
       return facts;
     } catch (thrown) {
       this.#silent.push({ where: formatAddress(address), kind, why: whyOf(thrown) });
@@ -125,7 +144,9 @@ class Examination {
       looked.add(formatAddress(address));
       try {
         const [session, options] = await this.#openSentinel(address);
-        sentinels.push(await probeSentinel(session, name, options));
+        const facts = await probeSentinel(session, name, options);
+        const known = sentinels.map(({ runId }) => runId);
+        if (isNew(facts.runId, known)) sentinels.push(facts);
         replicas.push(...(await replicasOf(session, name)));
         return await othersOf(session, name);
       } catch (thrown) {
@@ -140,7 +161,8 @@ class Examination {
     if (told.length === 0)
       throw new EventsError(
         'EVENTS_REDIS_STREAMS_CONNECTION',
-        this.#silent[0]?.why ?? 'No sentinel tells of the master.',
+        this.#silent[0]?.why ??
+          'No sentinel tells this user of the master: events-doctor --acl sentinel prints what it needs.',
       );
     const votes = (where: string): number => told.filter(({ master }) => master === where).length;
     const [elected] = told.toSorted((one, other) => votes(other.master) - votes(one.master)) as [SentinelFacts];
@@ -148,25 +170,25 @@ class Examination {
     return this.#facts('sentinel', master, { sentinels });
   }
 
-  /** With the credentials that are given for sentinels; else without any, and where that is refused with those of the servers. */
+  /** With the credentials that are given for sentinels; else without any, and with those of the servers only where that is refused. */
   async #openSentinel(address: Address): Promise<readonly [Session, SessionOptions]> {
     const { sentinelCredentials, credentials } = this.#target;
-    const attempts = sentinelCredentials ? [sentinelCredentials] : [credentials, {}];
-    let problem: unknown;
-    for (const each of attempts) {
-      const options = this.#common(address, each);
-      try {
-        return [await this.#open(options), options];
-      } catch (thrown) {
-        problem = thrown;
-      }
+    const attempt = async (given: Credentials): Promise<readonly [Session, SessionOptions]> => {
+      const options = this.#common(address, given, this.#sentinelRefused);
+      return [await this.#open(options), options];
+    };
+    try {
+      return await attempt(sentinelCredentials ?? {});
+    } catch (thrown) {
+      if (sentinelCredentials || credentials.password === undefined || !whyOf(thrown).includes('NOAUTH')) throw thrown;
+      return attempt(credentials);
     }
-    throw problem;
   }
 
   async #cluster(seed: Session): Promise<Facts> {
     const view = await probeCluster(seed);
     const known = view.nodes.filter(({ flags }) => !flags.includes('noaddr') && !flags.includes('handshake'));
+    if (known.length === 0) await this.#look(seed.address, 'master');
     await Promise.all(
       known.slice(0, MAX_NODES).map(({ where, flags }) => {
         const colon = where.lastIndexOf(':');
@@ -194,14 +216,19 @@ class Examination {
       return this.#sessions.get((topology === 'cluster' ? owner?.where : master) ?? '');
     };
     const session = this.#sessions.get(master ?? '');
+    const { database } = this.#target;
     const user = session
-      ? await probeUser(session, prefix, topology)
+      ? await probeUser(session, { prefix, topology, database })
       : { name: undefined, mayDoAll: undefined, lacks: undefined };
     const workload = await probeWorkload({ prefix, partitions, idleMs, sessionOf });
     const nodes = this.#nodes.toSorted((one, other) => one.where.localeCompare(other.where));
     const refused = [...this.#refused].sort();
-    const silent = this.#silent;
-    return { topology, prefix, idleMs, nodes, silent, sentinels, cluster, user: { ...user, refused }, workload };
+    return {
+      ...{ topology, prefix, database, idleMs, nodes, sentinels, cluster, workload },
+      silent: this.#silent,
+      user: { ...user, refused },
+      sentinelRefused: [...this.#sentinelRefused].sort(),
+    };
   }
 }
 

@@ -17,6 +17,8 @@ export interface NodeFacts {
 /** What one sentinel tells of the master. */
 export interface SentinelFacts {
   readonly where: string;
+  /** Of its process; undefined where it does not tell. */
+  readonly runId: string | undefined;
   /** `host:port` of the master, as it sees it. */
   readonly master: string;
   /** Fields of SENTINEL MASTER. */
@@ -54,14 +56,22 @@ export interface SilentNode {
   readonly why: string;
 }
 
+/** Commands that a user may not use. */
+export interface Lack {
+  /** On the keys of topics, or without a key. */
+  readonly streams: readonly string[];
+  /** On those of the store. */
+  readonly store: readonly string[];
+}
+
 /** What the user that connects may do. */
 export interface UserFacts {
   /** Undefined where the server does not tell. */
   readonly name: string | undefined;
   /** Undefined where the server does not tell. */
   readonly mayDoAll: boolean | undefined;
-  /** By role, the commands that it lacks; undefined where the server does not tell. */
-  readonly lacks: Readonly<Partial<Record<'publisher' | 'consumer' | 'operator', readonly string[]>>> | undefined;
+  /** By role, what it lacks; undefined where the server does not tell. */
+  readonly lacks: Readonly<Record<'publisher' | 'consumer' | 'operator', Lack>> | undefined;
   /** What the doctor was refused. */
   readonly refused: readonly string[];
 }
@@ -112,6 +122,8 @@ export interface ForeignKey {
 
 export interface WorkloadFacts {
   readonly topics: number;
+  /** There may be more of them than were counted. */
+  readonly isCut: boolean;
   /** Topics that were not looked at. */
   readonly unseen: number;
   readonly gone: readonly string[];
@@ -123,6 +135,8 @@ export interface WorkloadFacts {
 export interface Facts {
   readonly topology: 'single' | 'sentinel' | 'cluster';
   readonly prefix: string;
+  /** The database of the URL. */
+  readonly database: number;
   /** From when on something counts as stuck, ms. */
   readonly idleMs: number;
   readonly nodes: readonly NodeFacts[];
@@ -130,5 +144,7 @@ export interface Facts {
   readonly sentinels: readonly SentinelFacts[];
   readonly cluster: readonly ClusterFacts[];
   readonly user: UserFacts;
+  /** What the doctor was refused by sentinels, whose users are others. */
+  readonly sentinelRefused: readonly string[];
   readonly workload: WorkloadFacts;
 }

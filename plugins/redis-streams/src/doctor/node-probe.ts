@@ -6,6 +6,7 @@ const PARAMETERS = [
   ...['appendonly', 'appendfsync', 'save', 'stop-writes-on-bgsave-error', 'no-appendfsync-on-rewrite'],
   ...['maxmemory', 'maxmemory-policy', 'maxclients', 'timeout', 'client-output-buffer-limit', 'proto-max-bulk-len'],
   ...['min-replicas-to-write', 'min-replicas-max-lag', 'cluster-require-full-coverage', 'cluster-node-timeout'],
+  ...['replica-priority', 'cluster-replica-no-failover'],
 ];
 
 /** What INFO and the like reply: a field a line. */
@@ -49,11 +50,22 @@ export const isOpenTo = async (options: SessionOptions): Promise<boolean> => {
   }
 };
 
-export const probeNode = async (session: Session, options: SessionOptions): Promise<NodeFacts> => {
+/** What the server says it is; where it does not tell, what others say. */
+const roleOf = async (session: Session, info: Fields, told: NodeFacts['role']): Promise<NodeFacts['role']> => {
+  const own = info.role ?? [await session.ask('role')].flat()[0];
+  if (own === undefined) return told;
+  return own === 'slave' ? 'replica' : 'master';
+};
+
+export const probeNode = async (
+  session: Session,
+  options: SessionOptions,
+  told: NodeFacts['role'],
+): Promise<NodeFacts> => {
   const info = fieldsOf(await session.ask('info'));
   return {
     where: session.where,
-    role: info.role === 'slave' ? 'replica' : 'master',
+    role: await roleOf(session, info, told),
     info,
     config: await configOf(session),
     isLoopback: isLoopback(options.address),

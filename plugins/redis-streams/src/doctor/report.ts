@@ -32,7 +32,7 @@ const headOf = ({ topology, nodes, sentinels, workload, prefix }: Facts): string
     count(nodes.filter(({ role }) => role === 'master').length, 'master'),
     count(nodes.filter(({ role }) => role === 'replica').length, 'replica'),
     ...(topology === 'sentinel' ? [count(sentinels.length, 'sentinel')] : []),
-    `${count(workload.topics, 'topic')} under ${prefix}`,
+    `${workload.isCut ? 'at least ' : ''}${count(workload.topics, 'topic')} under ${prefix}`,
   ].join(', ');
 
 export const textReport = (facts: Facts, findings: readonly Finding[], lossBound: string): string => {

@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 import { EventsError } from '@logistically/events-kernel';
-import { type AclOptions, ROLES, type Role } from '../acl.ts';
+import { type AclOptions, FORMS, ROLES, type Role, TOPOLOGIES } from '../acl.ts';
 import { type Target, targetOf } from './target.ts';
 
 /** Environment variables that tell the URL; the first that is set counts. */
@@ -66,32 +66,27 @@ const only = (values: object, allowed: object, what: string): void => {
     if (!Object.hasOwn(allowed, name)) refuse(`--${name} ${what}. --help tells more.`);
 };
 
-const prefixOf = (value = 'events'): string =>
-  /^[\w.:-]{1,100}$/.test(value) ? value : refuse('--prefix takes letters, digits, . : - and _, at most 100.');
+const formed = (name: string, value: string, { form, takes }: (typeof FORMS)[keyof typeof FORMS]): string =>
+  form.test(value) ? value : refuse(`--${name} takes ${takes}.`);
 
 const filesOf = (ca?: string, cert?: string, key?: string): Extract<Request, { readonly kind: 'look' }>['files'] => {
   if ((cert === undefined) !== (key === undefined)) refuse('--tls-cert and --tls-key go together.');
   return { ...(ca !== undefined && { ca }), ...(cert !== undefined && key !== undefined && { cert, key }) };
 };
 
-const TOPOLOGIES = ['single', 'sentinel', 'cluster'] as const;
-
 /** Throws `EVENTS_CONFIG`, and the `TypeError` of an option that is none. */
 export const requestOf = (args: readonly string[], env: NodeJS.ProcessEnv): Request => {
   const { values, positionals } = parseArgs({ args: [...args], allowPositionals: true, options: OPTIONS });
   if (values.help) return { kind: 'help' };
-  const prefix = prefixOf(values.prefix);
+  const prefix = formed('prefix', values.prefix ?? 'events', FORMS.prefix);
   if (values.acl !== undefined) {
     only(values, ACL, 'does not go with --acl');
     const { user, topology, database, durability = false, retention = false } = values;
-    const version = values['server-version'] ?? '7.0';
+    const version = formed('server-version', values['server-version'] ?? '7.0', FORMS.version);
     if (positionals.length > 0) refuse('--acl looks at no server: leave the URL out.');
-    if (user !== undefined && !/^[\w.@:-]{1,100}$/.test(user))
-      refuse('--user takes letters, digits, . @ : - and _, at most 100.');
-    if (!/^\d{1,3}\.\d{1,3}(\.\d{1,5})?$/.test(version)) refuse('--server-version takes a version, such as 7.0.');
     const options = {
       ...{ prefix, version, durability, retention },
-      ...(user !== undefined && { user }),
+      ...(user !== undefined && { user: formed('user', user, FORMS.user) }),
       ...(topology !== undefined && { topology: oneOf('topology', topology, TOPOLOGIES) }),
       ...(database !== undefined && database !== '0' && { database: numberOf('database', database, 0, 99_999) }),
     };
@@ -103,15 +98,19 @@ export const requestOf = (args: readonly string[], env: NodeJS.ProcessEnv): Requ
     positionals[0] ??
     URL_VARIABLES.map((name) => env[name]).find(Boolean) ??
     refuse(`Say where to look: ${URL_VARIABLES.join(' or ')} in the environment, or a URL. --help tells more.`);
+  const target = targetOf(url);
+  const files = filesOf(values['tls-ca'], values['tls-cert'], values['tls-key']);
+  if (Object.keys(files).length > 0 && !target.isTls)
+    refuse('--tls-ca, --tls-cert and --tls-key go with rediss:// or rediss+sentinel://.');
   return {
     kind: 'look',
     url,
-    target: targetOf(url),
+    target,
     prefix,
     partitions: numberOf('partitions', values.partitions, 16, 1024),
     idleMs: numberOf('idle-ms', values['idle-ms'], 300_000, 4_000_000_000),
     timeoutMs: numberOf('timeout-ms', values['timeout-ms'], 5000, 600_000),
-    files: filesOf(values['tls-ca'], values['tls-cert'], values['tls-key']),
+    files,
     json: values.json ?? false,
   };
 };

@@ -1,6 +1,6 @@
 import { EventsError } from '@logistically/events-kernel';
 import type { SentinelFacts } from './facts.ts';
-import { isOpenTo, pairsOf } from './node-probe.ts';
+import { fieldsOf, isOpenTo, pairsOf } from './node-probe.ts';
 import type { Session, SessionOptions } from './session.ts';
 import { type Address, formatAddress, isLoopback } from './target.ts';
 
@@ -43,6 +43,7 @@ export const probeSentinel = async (
   const { error: refusal } = await session.attempt('sentinel', 'ckquorum', master);
   return {
     where: session.where,
+    runId: fieldsOf(await session.ask('info', 'server')).run_id,
     master: fields.ip === undefined ? '' : formatAddress(addressIn(fields)),
     fields,
     noQuorum: refusal !== undefined && /^NOQUORUM/.test(refusal) ? refusal.replace(/^NOQUORUM\s*/, '') : undefined,

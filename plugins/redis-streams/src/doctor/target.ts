@@ -40,7 +40,7 @@ const decoded = (text: string): string => {
   }
 };
 
-const credentialsOf = (username: string | null | undefined, password: string | null | undefined): Credentials => ({
+const credentialsOf = (username: string | undefined, password: string | undefined): Credentials => ({
   ...(username && { username: decoded(username) }),
   ...(password && { password: decoded(password) }),
 });
@@ -63,7 +63,8 @@ export const targetOf = (url: string): Target => {
     );
   const colon = user.indexOf(':');
   const [name, password] = colon < 0 ? [user, ''] : [user.slice(0, colon), user.slice(colon + 1)];
-  const asked = new URLSearchParams(query);
+  // As it is written: it is decoded once, and as what stands before the @ is.
+  const asked = new Map(query.split('&').map((pair) => /^([^=]*)=?(.*)$/s.exec(pair)?.slice(1) as [string, string]));
   const [first, ...rest] = hosts.split(',').map((host) => addressOf(host, sentinel ? 26379 : 6379));
   if (rest.length > 0 && !sentinel) refuse('Give one node of a cluster: the others are found.');
   if (sentinel && path === '') refuse('Say which master, as in redis+sentinel://host:26379/mymaster.');

@@ -1,15 +1,14 @@
 import { rightsOf } from '../acl.ts';
 import { createKeys } from '../keys.ts';
-import type { UserFacts } from './facts.ts';
+import type { Facts, Lack, UserFacts } from './facts.ts';
 import type { Session } from './session.ts';
-
-const ROLES = ['publisher', 'consumer', 'operator'] as const;
 
 /** Arguments with which each command is one; most take a key and nothing that matters here. */
 const SAMPLES: Readonly<Record<string, (key: string) => readonly string[]>> = {
   xadd: (key) => [key, '*', 'e', 'x'],
   zadd: (key) => [key, '0', 'x'],
   sadd: (key) => [key, 'x'],
+  select: () => ['0'],
   set: (key) => [key, 'x'],
   incrby: (key) => [key, '1'],
   pexpire: (key) => [key, '1'],
@@ -57,25 +56,30 @@ const may = async (session: Session, user: string, words: readonly string[]): Pr
 /** What the user of this connection may do, as far as the server tells (ACL DRYRUN, from 7.0 on). */
 export const probeUser = async (
   session: Session,
-  prefix: string,
-  topology: 'single' | 'sentinel' | 'cluster',
+  options: Pick<Facts, 'prefix' | 'topology' | 'database'>,
 ): Promise<Omit<UserFacts, 'refused'>> => {
   const whoami = await session.ask('acl', 'whoami');
   const name = typeof whoami === 'string' ? whoami : undefined;
   const unknown = { name, mayDoAll: undefined, lacks: undefined };
   if (name === undefined || (await may(session, name, ['ping'])) === undefined) return unknown;
-  const keys = createKeys(prefix);
-  const lacks: Partial<Record<(typeof ROLES)[number], string[]>> = {};
-  for (const role of ROLES) {
-    const { streams, store } = rightsOf(role, { prefix, topology });
-    const asked: (readonly [command: string, key: string])[] = [
-      ...streams.commands.map(
-        (command) => [command, /^s(add|members|card|scan)$/.test(command) ? keys.topics : keys.stream('a', 0)] as const,
-      ),
-      ...(store?.commands ?? []).map((command) => [command, keys.store('a')] as const),
-    ];
-    const answers = await Promise.all(asked.map(([command, key]) => may(session, name, sampleOf(command, key))));
-    lacks[role] = [...new Set(asked.filter((_, i) => answers[i] === false).map(([command]) => command))];
-  }
+  const keys = createKeys(options.prefix);
+  const refused = async (commands: readonly string[], keyOf: (command: string) => string): Promise<string[]> => {
+    const answers = await Promise.all(commands.map((each) => may(session, name, sampleOf(each, keyOf(each)))));
+    return commands.filter((_, index) => answers[index] === false);
+  };
+  const lackOf = async (role: 'publisher' | 'consumer' | 'operator'): Promise<Lack> => {
+    const { streams, store } = rightsOf(role, options);
+    const keyOf = (command: string): string =>
+      /^s(add|members|card|scan)$/.test(command) ? keys.topics : keys.stream('a', 0);
+    return {
+      streams: await refused(streams.commands, keyOf),
+      store: await refused(store?.commands ?? [], () => keys.store('a')),
+    };
+  };
+  const lacks = {
+    publisher: await lackOf('publisher'),
+    consumer: await lackOf('consumer'),
+    operator: await lackOf('operator'),
+  };
   return { name, mayDoAll: await may(session, name, ['flushall']), lacks };
 };

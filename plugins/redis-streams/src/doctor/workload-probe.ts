@@ -27,11 +27,11 @@ const paged = async <T, R>(items: readonly T[], act: (item: T) => Promise<R>): P
   return results;
 };
 
-/** Topics of the set, at most so many, and how many there are. */
+/** Topics of the set, at most so many, how many were found, and whether there may be more. */
 const topicsOf = async (
   session: Session,
   key: string,
-): Promise<readonly [topics: readonly string[], count: number]> => {
+): Promise<readonly [topics: readonly string[], count: number, isCut: boolean]> => {
   const topics = new Set<string>();
   let cursor = '0';
   let pages = 0;
@@ -44,7 +44,7 @@ const topicsOf = async (
     // One that grows or is rehashed all the while might never end.
   } while (cursor !== '0' && ++pages < 200);
   const sorted = [...topics].sort();
-  return [sorted.slice(0, MAX_TOPICS), sorted.length];
+  return [sorted.slice(0, MAX_TOPICS), sorted.length, cursor !== '0'];
 };
 
 const consumerOf = ({ name, pending, idle }: Info): ConsumerFacts => ({
@@ -65,7 +65,7 @@ export const probeWorkload = async ({
   const keys = createKeys(prefix);
   const foreign: ForeignKey[] = [];
   const home = sessionOf(slotOf(keys.topics));
-  if (!home) return { topics: 0, unseen: 0, gone: [], streams: [], foreign };
+  if (!home) return { topics: 0, isCut: false, unseen: 0, gone: [], streams: [], foreign };
 
   /** Whether there is such a key; what has another type is noted. */
   const has = async (session: Session, key: string, wanted: string): Promise<boolean> => {
@@ -102,6 +102,8 @@ export const probeWorkload = async ({
       consumers: infosOf(consumers)
         .map(consumerOf)
         .filter((consumer) => !consumer.name.startsWith('~'))
+        // Who lives is never left off: Redis tells them by name.
+        .toSorted((one, other) => one.idleMs - other.idleMs)
         .slice(0, MAX_CONSUMERS),
       stuck,
       isStuckCut,
@@ -132,7 +134,7 @@ export const probeWorkload = async ({
   };
 
   const isSet = await has(home, keys.topics, 'set');
-  const [topics, count] = isSet ? await topicsOf(home, keys.topics) : [[], 0];
+  const [topics, count, isCut] = isSet ? await topicsOf(home, keys.topics) : [[], 0, false];
   const places = topics.flatMap((topic) =>
     Array.from({ length: partitions }, (_, partition) => [topic, partition] as const),
   );
@@ -140,6 +142,7 @@ export const probeWorkload = async ({
   const there = new Set(streams.map(({ topic }) => topic));
   return {
     topics: count,
+    isCut,
     unseen: count - topics.length,
     // A foreign key stands where its stream would be: that is told once.
     gone: topics.filter((topic) => !there.has(topic) && !foreign.some(({ key }) => key.endsWith(`:${topic}`))),

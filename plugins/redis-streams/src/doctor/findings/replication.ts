@@ -11,8 +11,34 @@ const replicasOf = ({ info }: NodeFacts): readonly string[] =>
     .filter(([name, text]) => /^slave\d+$/.test(name) && text.includes('state='))
     .map(([, text]) => text);
 
+/** What a master confirms that is cut off. A replica is one after a failover: the parameters are not replicated. */
+const boundFinding = (node: NodeFacts): Finding | undefined => {
+  const { where, role } = node;
+  const least = numberOf(node, 'min-replicas-to-write');
+  const lag = numberOf(node, 'min-replicas-max-lag');
+  const then = role === 'replica' ? 'Once this replica is the master (it has parameters of its own): a' : 'A';
+  if (least === 0 || (least !== undefined && lag === 0))
+    return {
+      level: 'warning',
+      code: 'min-replicas',
+      where,
+      what: `${then} master that is cut off from its replicas goes on confirming events, for as long as publishers reach it; a failover loses them all. With 1 and a lag of 10 it stops after about 10 s.`,
+      fix: least === 0 ? 'CONFIG SET min-replicas-to-write 1' : 'CONFIG SET min-replicas-max-lag 10',
+    };
+  if (least === undefined || lag === undefined || lag <= LONG_LAG_S) return undefined;
+  return {
+    level: 'warning',
+    code: 'min-replicas-lag',
+    where,
+    what: `${then} master that is cut off goes on confirming events for ${lag} s (min-replicas-max-lag): a failover loses them.`,
+    fix: 'CONFIG SET min-replicas-max-lag 10',
+  };
+};
+
 const masterFindings = (node: NodeFacts, topology: Facts['topology']): Finding[] => {
   const { where } = node;
+  // Without INFO nothing is known of its replicas.
+  if (node.info.role === undefined) return [];
   const count = replicasOf(node).length;
   if (count === 0)
     return [
@@ -27,29 +53,10 @@ const masterFindings = (node: NodeFacts, topology: Facts['topology']): Finding[]
             : `On another machine: REPLICAOF ${where.replace(/:(\d+)$/, ' $1')}; better two of them, with three sentinels`,
       },
     ];
+  const boundless = boundFinding(node);
+  if (boundless) return [boundless];
   const least = numberOf(node, 'min-replicas-to-write');
-  const lag = numberOf(node, 'min-replicas-max-lag');
   if (least === undefined) return [];
-  if (least === 0 || lag === 0)
-    return [
-      {
-        level: 'warning',
-        code: 'min-replicas',
-        where,
-        what: 'A master that is cut off from its replicas goes on confirming events, for as long as publishers reach it; a failover loses them all. With 1 and a lag of 10 it stops after about 10 s.',
-        fix: least === 0 ? 'CONFIG SET min-replicas-to-write 1' : 'CONFIG SET min-replicas-max-lag 10',
-      },
-    ];
-  if (lag !== undefined && lag > LONG_LAG_S)
-    return [
-      {
-        level: 'warning',
-        code: 'min-replicas-lag',
-        where,
-        what: `A master that is cut off goes on confirming events for ${lag} s (min-replicas-max-lag): a failover loses them.`,
-        fix: 'CONFIG SET min-replicas-max-lag 10',
-      },
-    ];
   const good = Number(node.info.min_slaves_good_slaves ?? count);
   if (least > good)
     return [
@@ -105,18 +112,24 @@ const lagFindings = (node: NodeFacts, nodes: readonly NodeFacts[]): Finding[] =>
   });
 };
 
-const replicaFindings = ({ where, info }: NodeFacts): Finding[] => {
-  if (info.master_link_status !== 'down') return [];
+const linkFinding = ({ where, info }: NodeFacts): Finding | undefined => {
+  if (info.master_link_status !== 'down') return undefined;
   const since = Number(info.master_link_down_since_seconds);
-  return [
-    {
-      level: 'error',
-      code: 'replica-link-down',
-      where,
-      what: `This replica has lost its master${since >= 0 ? ` for ${since} s` : ''}: what it has grows older.`,
-      fix: 'Look at the network between them, and at masterauth and masteruser of the replica',
-    },
-  ];
+  return {
+    level: 'error',
+    code: 'replica-link-down',
+    where,
+    what: `This replica has lost its master${since >= 0 ? ` for ${since} s` : ''}: what it has grows older.`,
+    fix: 'Look at the network between them, and at masterauth and masteruser of the replica',
+  };
+};
+
+const replicaFindings = (node: NodeFacts, nodes: readonly NodeFacts[]): Finding[] => {
+  const { master_host: host, master_port: port } = node.info;
+  const siblings = nodes.filter(({ info }) => info.master_host === host && info.master_port === port);
+  // The only one has no replica once it is the master: it must not wait for any.
+  const boundless = siblings.length > 1 ? boundFinding(node) : undefined;
+  return [linkFinding(node), boundless].filter((finding) => finding !== undefined);
 };
 
 const strangerFinding = ({ where, kind }: SilentNode): Finding => ({
@@ -146,7 +159,7 @@ export const replicationFindings = ({ nodes, silent, topology, cluster }: Facts)
     ...silent.map(silentFinding),
     ...nodes.flatMap((node) =>
       node.role === 'replica'
-        ? replicaFindings(node)
+        ? replicaFindings(node, nodes)
         : [...(empty.has(node.where) ? [] : masterFindings(node, topology)), ...lagFindings(node, nodes)],
     ),
   ];

@@ -7,15 +7,15 @@ const SHORT_MS = 1000;
 const fieldOf = ({ fields }: SentinelFacts, name: string): number => Number(fields[name]);
 
 /** Whether a master that dies is replaced, and how soon. */
-export const sentinelFindings = ({ topology, sentinels, silent }: Facts): Finding[] => {
+export const sentinelFindings = ({ topology, sentinels }: Facts): Finding[] => {
   if (topology !== 'sentinel' || sentinels.length === 0) return [];
   const findings: Finding[] = [];
   const add = (level: Finding['level'], code: string, where: string, what: string, fix: string): void => {
     findings.push({ level, code, where, what, fix });
   };
-  const name = sentinels[0]?.fields.name ?? 'mymaster';
-  const count = sentinels.length + silent.filter(({ kind }) => kind === 'sentinel').length;
-  const known = Math.max(count, ...sentinels.map((each) => fieldOf(each, 'num-other-sentinels') + 1 || 0));
+  const name = sentinels.find(({ fields }) => fields.name)?.fields.name ?? 'mymaster';
+  // One that is silent votes where another knows it: it may be one of those, by another address.
+  const known = Math.max(sentinels.length, ...sentinels.map((each) => fieldOf(each, 'num-other-sentinels') + 1 || 0));
   const majority = Math.floor(known / 2) + 1;
   const here = sentinels.map(({ where }) => where).join(', ');
   if (known < 3)
@@ -26,12 +26,12 @@ export const sentinelFindings = ({ topology, sentinels, silent }: Facts): Findin
       `There are ${known} sentinels: when one of them is away nobody may replace the master.`,
       `Run three, on machines of their own, each with: sentinel monitor ${name} <master host> <port> 2`,
     );
-  const masters = [...new Set(sentinels.map(({ master }) => master))];
-  if (masters.length > 1)
+  const telling = sentinels.filter(({ master }) => master !== '');
+  if (new Set(telling.map(({ master }) => master)).size > 1)
     add(
       'error',
       'sentinels-disagree',
-      sentinels.map(({ where, master }) => `${where} says ${master}`).join('; '),
+      telling.map(({ where, master }) => `${where} says ${master}`).join('; '),
       'The sentinels do not agree on who the master is.',
       `A failover may be under way: look again in a minute. If it stays: SENTINEL RESET ${name} on those that are wrong, one after the other`,
     );

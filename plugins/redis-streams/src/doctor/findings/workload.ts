@@ -1,6 +1,7 @@
 import { createKeys } from '../../keys.ts';
 import type { Facts, GroupFacts, StreamFacts } from '../facts.ts';
 import type { Finding } from '../finding.ts';
+import { argument } from './argument.ts';
 
 const seconds = (ms: number): string => (ms < 1000 ? `${ms} ms` : `${Math.round(ms / 1000)} s`);
 
@@ -27,7 +28,7 @@ const groupFindings = (stream: StreamFacts, group: GroupFacts, facts: Facts): Fi
         code: 'group-abandoned',
         where,
         what: `${consumers.length === 0 ? 'There is no consumer' : `Nobody has consumed for ${seconds(idleMs)} or longer`}; ${lag} events are not delivered, ${pending} not settled. Retention keeps everything from its position on.`,
-        fix: `Start its service; or, if it is not wanted any more: XGROUP DESTROY '${key}' '${name}'; DEL '${retries}'`,
+        fix: `Start its service; or, if it is not wanted any more: XGROUP DESTROY ${argument(key)} ${argument(name)}; DEL ${argument(retries)}`,
       },
     ];
   if (!isAlive) return [];
@@ -38,7 +39,7 @@ const groupFindings = (stream: StreamFacts, group: GroupFacts, facts: Facts): Fi
       code: 'entries-stuck',
       where,
       what: `${stuck}${isStuckCut ? ' or more' : ''} deliveries have shown no sign of life for ${seconds(idleMs)}, and the living consumers do not take them over.`,
-      fix: `See who has them: XPENDING '${key}' '${name}' IDLE ${idleMs} - + 10. The others have no free slots (raise concurrency), or a longer lease than --idle-ms`,
+      fix: `See who has them: XPENDING ${argument(key)} ${argument(name)} IDLE ${idleMs} - + 10. The others have no free slots (raise concurrency), or a longer lease than --idle-ms`,
     });
   if (overdue > 0)
     findings.push({
@@ -46,7 +47,7 @@ const groupFindings = (stream: StreamFacts, group: GroupFacts, facts: Facts): Fi
       code: 'retries-overdue',
       where,
       what: `${overdue} attempts are due for ${seconds(idleMs)} or longer: the consumers have no free slots.`,
-      fix: `Add consumers or raise concurrency; see ZRANGE '${retries}' 0 9 WITHSCORES`,
+      fix: `Add consumers or raise concurrency; see ZRANGE ${argument(retries)} 0 9 WITHSCORES`,
     });
   const away = consumers.filter((consumer) => consumer.idleMs >= idleMs && consumer.pending === 0);
   if (away.length > 0)
@@ -55,7 +56,7 @@ const groupFindings = (stream: StreamFacts, group: GroupFacts, facts: Facts): Fi
       code: 'consumers-abandoned',
       where,
       what: `${away.length} consumers have had nothing for ${seconds(idleMs)} or longer and have nothing pending; the first is ${away[0]?.name}. Those that are gone are swept out by themselves.`,
-      fix: `Nothing; or XGROUP DELCONSUMER '${key}' '${name}' '${away[0]?.name}'`,
+      fix: `Nothing; or XGROUP DELCONSUMER ${argument(key)} ${argument(name)} ${argument(away[0]?.name ?? '')}`,
     });
   return findings;
 };
@@ -63,14 +64,14 @@ const groupFindings = (stream: StreamFacts, group: GroupFacts, facts: Facts): Fi
 /** What does not move. */
 export const workloadFindings = (facts: Facts): Finding[] => {
   const { workload, prefix, idleMs } = facts;
-  const { streams, gone, foreign, topics, unseen } = workload;
+  const { streams, gone, foreign, topics, isCut, unseen } = workload;
   const keys = createKeys(prefix);
   const findings: Finding[] = foreign.map(({ key, where, type, wanted }) => ({
     level: 'error',
     code: 'foreign-key',
     where,
     what: `The key ${key} is a ${type} where a ${wanted} belongs: somebody else uses this prefix.`,
-    fix: `Use another \`prefix\`, or RENAME '${key}' to what it should be called`,
+    fix: `Use another \`prefix\`, or RENAME ${argument(key)} to what it should be called`,
   }));
   for (const stream of streams) {
     const { topic, partition, groups, overdue } = stream;
@@ -80,7 +81,7 @@ export const workloadFindings = (facts: Facts): Finding[] => {
         code: 'delayed-overdue',
         where: `${topic}/${partition}`,
         what: `${overdue} events that were published with a delay are due for ${seconds(idleMs)} or longer. Any consumer of the topic delivers them: there is none, or the server takes no events (maxmemory).`,
-        fix: `Start a consumer; see ZRANGE '${keys.delayed(topic, partition)}' 0 9 WITHSCORES`,
+        fix: `Start a consumer; see ZRANGE ${argument(keys.delayed(topic, partition))} 0 9 WITHSCORES`,
       });
     for (const group of groups) findings.push(...groupFindings(stream, group, facts));
   }
@@ -90,14 +91,14 @@ export const workloadFindings = (facts: Facts): Finding[] => {
       code: 'topic-gone',
       where: topic,
       what: 'This topic is known and has no stream: it was removed, or lost.',
-      fix: `If it is not wanted any more: SREM '${keys.topics}' '${topic}'`,
+      fix: `If it is not wanted any more: SREM ${argument(keys.topics)} ${argument(topic)}`,
     });
   if (unseen > 0)
     findings.push({
       level: 'info',
       code: 'topics-unseen',
       where: keys.topics,
-      what: `There are ${topics} topics; ${unseen} of them were not looked at.`,
+      what: `There are ${isCut ? 'at least ' : ''}${topics} topics; ${isCut ? 'at least ' : ''}${unseen} of them were not looked at.`,
       fix: 'Nothing; the doctor does not load a server with more',
     });
   return findings;
