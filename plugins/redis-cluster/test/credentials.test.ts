@@ -13,7 +13,7 @@ const PASSWORDS = ['canary-first', 'canary-second', 'canary-third'];
 
 test('a password that changes under load: nothing lost, nothing rejected, no secret in what is said', async () => {
   let [password = ''] = PASSWORDS;
-  await using cluster = await redisCluster({ users: [`app on >${password} ~* &* +@all`] });
+  await using cluster = await redisCluster({ nodeTimeoutMs: 10_000, users: [`app on >${password} ~* &* +@all`] });
   const state = new State(cluster);
   const everywhere = async (...args: string[]): Promise<void> => {
     for (const node of cluster.nodes) await node.cli(...args);

@@ -126,6 +126,8 @@ test('kill -9 of a master: its partitions go on with the replica, the others nev
   const lost = await state.partitionsOn(master, TOPIC, PARTITIONS);
   const living = ALL.filter((partition) => !lost.includes(partition));
   const before = trail.done.length;
+  // Nor does it before this test lets it.
+  await replica?.cli('CONFIG', 'SET', 'cluster-replica-no-failover', 'yes');
   await master.kill();
   // More than were confirmed before it died, and not told yet.
   const affected = load.more(MOST_OPEN + 1, lost);
@@ -137,6 +139,7 @@ test('kill -9 of a master: its partitions go on with the replica, the others nev
   await load.more(20, living);
   expect(over).toBe(false);
   expect(trail.done.length).toBeGreaterThan(before);
+  await replica?.cli('CONFIG', 'SET', 'cluster-replica-no-failover', 'no');
   await affected;
   expect(await state.owner(TOPIC, 0)).toBe(replica);
   await until(async () => (await state.readers(replica as ClusterNode)).length >= 2 * lost.length, 'readers are there');

@@ -7,7 +7,7 @@ import { Trail } from './trail.ts';
 const PARTITIONS = 12;
 
 test('tells the node of each partition, and the partitions of a topic are spread over all masters', async () => {
-  await using cluster = await redisCluster();
+  await using cluster = await redisCluster({ nodeTimeoutMs: 10_000 });
   const state = new State(cluster);
   const trail = new Trail();
   await using node = await startNode({ clusterNodes: cluster.nodes, partitions: PARTITIONS });

@@ -75,10 +75,10 @@ const createTopology = (
     return { ...first, ...(await loginOf('credentials', credentials, Date.now() + connectMs)) };
   };
   const verify = async (client: Redis): Promise<Error | undefined> => {
-    if (await isMaster(client)) return undefined;
+    const is = await isMaster(client);
     const { host, port } = client.options;
-    if (host !== undefined && port !== undefined) sentinels.refuted({ host, port });
-    return replyError('READONLY');
+    if (host !== undefined && port !== undefined) sentinels.answered({ host, port }, is);
+    return is ? undefined : replyError('READONLY');
   };
   const onRefused = ({ reply }: RedisReplyError, connection: Connection): void => {
     if (DEMOTED.has(reply)) connection.redial();

@@ -1,19 +1,23 @@
-/** So often a server must deny it: one that is being promoted does not know it at first. */
-const TIMES = 5;
+/** So long a server may deny it, in ms: one that was chosen is named before it is promoted, and promoted a little later. */
+const PATIENCE_MS = 3000;
 
 /** Servers that a sentinel named as the master, and that are none. */
 export class Refutations {
-  readonly #refuted = new Map<string, { readonly epoch: number; readonly times: number }>();
+  readonly #denied = new Map<string, { readonly epoch: number; readonly since: number }>();
 
-  /** The server at an address, named in some epoch, said that it is no master. */
+  /** The server at an address, named in some epoch, says that it is no master. */
   note(address: string, epoch: number): void {
-    const before = this.#refuted.get(address);
-    this.#refuted.set(address, { epoch, times: before?.epoch === epoch ? before.times + 1 : 1 });
+    if (this.#denied.get(address)?.epoch !== epoch) this.#denied.set(address, { epoch, since: Date.now() });
+  }
+
+  /** It is a master after all. */
+  forget(address: string): void {
+    this.#denied.delete(address);
   }
 
   /** Whether who names it, in the same epoch, is not to be believed. */
   holds(address: string, epoch: number): boolean {
-    const refuted = this.#refuted.get(address);
-    return refuted !== undefined && refuted.epoch === epoch && refuted.times >= TIMES;
+    const denied = this.#denied.get(address);
+    return denied?.epoch === epoch && Date.now() - denied.since > PATIENCE_MS;
   }
 }

@@ -99,9 +99,10 @@ export class Sentinels {
     throw this.#reached > 0 ? this.#unknown() : this.#unreachable();
   }
 
-  /** A server that was named as the master says that it is none. */
-  refuted(address: Address): void {
-    this.#refutations.note(keyOf(address), this.#epoch);
+  /** A server that was named as the master says whether it is one. */
+  answered(address: Address, isMaster: boolean): void {
+    if (isMaster) this.#refutations.forget(keyOf(address));
+    else this.#refutations.note(keyOf(address), this.#epoch);
   }
 
   /** Why there is no master to work with, in words. */

@@ -28,6 +28,8 @@ const servers = await services.redisSentinel({
   ],
   sentinelUsers: [userOf(aclRule('sentinel', { user: 'watcher' }), PASSWORD)],
   gossipMs: 200,
+  // Nobody is to be replaced because a busy machine held it up.
+  downAfterMs: 10_000,
 });
 afterAll(async () => {
   await servers.stop();

@@ -140,6 +140,7 @@ test('one that names a replica, in a later epoch than all others, holds up nobod
   await askedAgain();
   await node.kernel.publish('order.placed', {});
   await whenAt(master.port);
+  await askedAgain();
   // Nor does it later.
   const { length } = node.hears('disconnected');
   await askedAgain();
