@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { sharedRedis } from '@logistically/events-conformance/services';
 import { createKernel, type Delivery, type LogEntry } from '@logistically/events-kernel';
-import { Redis } from 'ioredis';
 import { expect, test } from 'vitest';
 import { redisStreams } from '../src/index.ts';
+import { monitor } from './monitor.ts';
 import { SHORT } from './node.ts';
 import { rawXadd } from './raw-producer.ts';
 import { State } from './state.ts';
@@ -43,16 +43,12 @@ test('an entry with thousands of fields is handed off as far as it goes, and a n
 
 test('no entry is there before its topic is known: who dies in between leaves none that nobody finds', async () => {
   const { server, state, kernel } = await open();
-  const client = new Redis(server.url);
-  const monitor = await client.monitor();
-  const commands: string[] = [];
-  monitor.on('monitor', (_: string, args: string[]) => commands.push(args.join(' ')));
+  await using watched = await monitor(server);
+  const commands = (): string[] => watched.seen.map(({ words }) => words.join(' '));
   await kernel.publish('first.placed', {});
   const stream = state.keys.stream('first-events', 0);
-  await until(() => commands.some((each) => each.includes(stream)), 'it is stored');
-  const mine = commands.filter((each) => each.includes(state.keys.topics) || each.includes(stream));
+  await until(() => commands().some((each) => each.includes(stream)), 'it is stored');
+  const mine = commands().filter((each) => each.includes(state.keys.topics) || each.includes(stream));
   expect(mine[0]).toMatch(/^sadd .* first-events$/i);
-  monitor.disconnect();
-  client.disconnect();
   await kernel.stop();
 });
