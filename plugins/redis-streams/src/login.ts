@@ -21,12 +21,10 @@ export const loginOf = async (
   const asking = (async () => {
     given = await credentials();
   })();
-  try {
-    if (!(await within(asking, deadline))) throw refusal(option, 'gave no answer in time');
-  } catch (error) {
-    if (error instanceof EventsError) throw error;
+  const isThere = await within(asking, deadline).catch((error: unknown) => {
     throw refusal(option, `failed (${error instanceof Error ? error.name : typeof error})`);
-  }
+  });
+  if (!isThere) throw refusal(option, 'gave no answer in time');
   const { username, password } = given ?? {};
   if (typeof password !== 'string' || (username !== undefined && typeof username !== 'string'))
     throw refusal(option, 'gave something else than strings');
