@@ -123,13 +123,20 @@ test('that the server has no memory for another event', async () => {
   await whenWell(node);
 });
 
-test('that a group has a lag and gets nothing', async () => {
-  const prefix = `health-${++count}`;
+/** A node that has handled five events, and whose lag would be told soon. */
+const consumed = async () => {
   const trail = new Trail();
-  await using node = await startNode({ servers, prefix, leaseMs: 300 });
+  const node = await start({ leaseMs: 300 });
+  const state = new State(servers, `health-${count}`);
   await node.kernel.subscribe('order.*', trail.handler('consumer'));
   await trail.publishAll(node.kernel, 'order.placed', 1, 5);
   await trail.whenComplete();
+  return { node, trail, state };
+};
+
+test('that a group has a lag and gets nothing', async () => {
+  const { node, trail } = await consumed();
+  await using _ = node;
   const master = await servers.master();
   await master.cli('ACL', 'SETUSER', 'default', '-xreadgroup');
   await until(() => node.hears('error').length > 0, 'a read is refused');
@@ -141,13 +148,8 @@ test('that a group has a lag and gets nothing', async () => {
 });
 
 test('that a counter of reads is behind, as on a server that took over, is no lag', async () => {
-  const prefix = `health-${++count}`;
-  const trail = new Trail();
-  await using node = await startNode({ servers, prefix, leaseMs: 300 });
-  await node.kernel.subscribe('order.*', trail.handler('consumer'));
-  await trail.publishAll(node.kernel, 'order.placed', 1, 5);
-  await trail.whenComplete();
-  const state = new State(servers, prefix);
+  const { node, trail, state } = await consumed();
+  await using _ = node;
   await state.whenSettled('order-events', 'shop');
   const master = await servers.master();
   await master.cli('XGROUP', 'SETID', state.stream('order-events'), 'shop', '$', 'ENTRIESREAD', '1');

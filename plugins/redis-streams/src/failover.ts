@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
 import { EventsError } from '@logistically/events-kernel';
-import { type EngineOptions, isDuration, type Settings, settingsOf } from './options.ts';
+import { type EngineOptions, isDuration, MAX_MS, type Settings, settingsOf } from './options.ts';
 
 export interface Address {
   readonly host: string;
@@ -76,10 +76,10 @@ export const failoverSettingsOf = (transport: string, name: string, options: Fai
     throw refusal(transport, '`failoverRecovery` takes { enabled, maxRetries, retryDelay }');
   const { enabled = true, maxRetries = 3, retryDelay = 1000 } = failoverRecovery;
   for (const [option, value] of Object.entries({ connectionTimeout, commandTimeout }))
-    if (!isDuration(value)) throw refusal(transport, `\`${option}\` must be a whole number of ms from 1 to 2147483647`);
+    if (!isDuration(value)) throw refusal(transport, `\`${option}\` must be a whole number of ms from 1 to ${MAX_MS}`);
   for (const [option, value] of Object.entries({ maxRetries, retryDelay }))
     if (value !== 0 && !isDuration(value))
-      throw refusal(transport, `\`failoverRecovery.${option}\` must be a whole number from 0 to 2147483647`);
+      throw refusal(transport, `\`failoverRecovery.${option}\` must be a whole number from 0 to ${MAX_MS}`);
   for (const [option, value] of Object.entries({ enableFailover, 'failoverRecovery.enabled': enabled }))
     if (typeof value !== 'boolean') throw refusal(transport, `\`${option}\` is true or false`);
   if (typeof natMap !== 'function' && !Object.values(natMap).every(isAddress))

@@ -85,7 +85,7 @@ export interface Settings {
 }
 
 /** What a timer of Node takes: with more it fires at once. */
-const MAX_MS = 2 ** 31 - 1;
+export const MAX_MS = 2 ** 31 - 1;
 
 const isCount = (value: unknown): boolean => Number.isInteger(value) && Number(value) > 0;
 
