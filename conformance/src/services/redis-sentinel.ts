@@ -20,9 +20,10 @@ export interface RedisSentinelOptions extends RedisFleetOptions {
   /** In milliseconds. Twice as long sentinels wait before they try a failed failover again. Default 3000. */
   readonly failoverTimeoutMs?: number;
   /**
-   * How often sentinels ping, in milliseconds. Default: a quarter of `downAfterMs`, at most 1000. Redis itself pings once
+   * How often sentinels ping, in milliseconds. Default: a quarter of `downAfterMs`, from 300 to 1000. Redis itself pings once
    * a second, however small `downAfterMs` is: with 1000 each master that a sentinel has just heard of is in danger of being
-   * taken for down before its first ping. Needs Redis 7.0; an older one keeps its pace.
+   * taken for down before its first ping. With less than 200 a sentinel often finds no replica good enough to promote:
+   * its news of it must not be older than five pings, and come once a second. Needs Redis 7.0; an older one keeps its pace.
    */
   readonly pingMs?: number;
   /**

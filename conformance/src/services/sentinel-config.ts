@@ -7,6 +7,11 @@ export const MASTER_NAME = 'mymaster';
 const DEFAULT_QUORUM = 2;
 const DOWN_AFTER_MS = 1_000;
 const FAILOVER_TIMEOUT_MS = 3_000;
+/**
+ * While the master is down a sentinel asks replicas once a second how they are, and promotes none that told it longer ago
+ * than five pings: pinging more often than this it would find no good replica most of the time (sentinelSelectSlave).
+ */
+const SHORTEST_PING_MS = 300;
 const LONGEST_PING_MS = 1_000;
 
 interface SentinelIdentity {
@@ -51,7 +56,7 @@ export const setSentinelPace = async (
   { cli }: Pick<RedisNode, 'cli'>,
   { downAfterMs = DOWN_AFTER_MS, pingMs, gossipMs }: RedisSentinelOptions,
 ): Promise<void> => {
-  const ping = pingMs ?? Math.max(1, Math.min(LONGEST_PING_MS, Math.floor(downAfterMs / 4)));
+  const ping = pingMs ?? Math.min(LONGEST_PING_MS, Math.max(SHORTEST_PING_MS, Math.floor(downAfterMs / 4)));
   const gossip = gossipMs === undefined ? [] : ['info-period', `${gossipMs}`, 'publish-period', `${gossipMs}`];
   try {
     await cli('SENTINEL', 'DEBUG', 'ping-period', String(ping), ...gossip);

@@ -60,6 +60,7 @@ const createTopology = (
     credentials: sentinelCredentials,
     tls: sentinelTls,
     natMap,
+    timeoutMs: engine.timeoutMs,
     isWaitedFor: () => [...connections].some((connection) => !connection.up && !connection.closed),
     onSwitch: ({ host, port }: Address) => {
       if (!enableFailover) return;

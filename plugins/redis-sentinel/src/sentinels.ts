@@ -32,6 +32,8 @@ interface SentinelsOptions {
   readonly credentials: RedisSentinelOptions['sentinelCredentials'];
   readonly tls: RedisSentinelOptions['sentinelTls'] | undefined;
   readonly natMap: RedisSentinelOptions['natMap'];
+  /** How long a server may take for an answer, in ms. */
+  readonly timeoutMs: number;
   /** Another server is the master now, or about to be. */
   readonly onSwitch: (master: Address) => void;
   /** Whether somebody waits for a master. */
@@ -72,12 +74,13 @@ export class Sentinels {
   #discoveredAt = 0;
   /** Why one of them did not tell what it was asked. */
   #refusal: EventsError | undefined;
-  readonly #refutations = new Refutations();
+  readonly #refutations: Refutations;
   /** A sentinel holds the master for down, or replaces it. */
   #troubled = false;
 
   constructor(options: SentinelsOptions) {
     this.#options = options;
+    this.#refutations = new Refutations(options.timeoutMs);
   }
 
   open(): void {
@@ -102,7 +105,7 @@ export class Sentinels {
   /** A server that was named as the master says whether it is one. */
   answered(address: Address, isMaster: boolean): void {
     if (isMaster) this.#refutations.forget(keyOf(address));
-    else this.#refutations.note(keyOf(address), this.#epoch);
+    else this.#refutations.deny(keyOf(address));
   }
 
   /** Why there is no master to work with, in words. */
@@ -222,6 +225,7 @@ export class Sentinels {
     const voters = Math.min(this.#sentinels.size, Math.max(2, ...views.map(({ sentinels }) => sentinels)));
     if (view.epoch >= this.#epoch || views.length > voters / 2) {
       this.#epoch = view.epoch;
+      this.#refutations.follow(keyOf(view.master), view.epoch);
       this.#follow(view.master);
       if (Date.now() - this.#discoveredAt > DISCOVER_MS) void this.#discover();
     }

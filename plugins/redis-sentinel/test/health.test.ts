@@ -33,8 +33,17 @@ const whenNamed = async ({ kernel }: Node, cause: RegExp): Promise<void> => {
   );
 };
 
-const whenWell = ({ kernel }: Node): Promise<void> =>
-  until(async () => (await kernel.health()).healthy, 'it is well again', 20_000);
+const whenWell = async ({ kernel }: Node): Promise<void> => {
+  let problems: unknown;
+  await until(
+    async () => {
+      const health = await kernel.health();
+      ({ problems } = health);
+      return health.healthy;
+    },
+    () => ['it is well again, and not', problems],
+  );
+};
 
 test('a failover: that the master is down, that another one is being made, and then nothing', async () => {
   await using node = await start();

@@ -148,6 +148,24 @@ test('one that names a replica, in a later epoch than all others, holds up nobod
   await node.kernel.publish('order.placed', {});
 });
 
+test('a start follows it no longer than a start may take', async () => {
+  const [master, [replica]] = await Promise.all([servers.master(), servers.replicas()]);
+  await using liar = await FakeSentinel.start({ host: replica?.host as string, port: replica?.port as number });
+  await using second = await FakeSentinel.start({ host: master.host, port: master.port });
+  await using third = await FakeSentinel.start({ host: master.host, port: master.port });
+  liar.epoch = 999_999;
+  const sentinels = { sentinels: [liar, second, third] };
+  await using node = createNode({ servers: sentinels, prefix: newPrefix(), commandTimeout: 3000 });
+  // The others are heard of later: it is the liar who is followed first.
+  const { master: known } = second;
+  for (const each of [second, third]) each.master = liar.master;
+  const starting = node.kernel.start();
+  await until(() => liar.asked > 0, 'it was asked');
+  for (const each of [second, third]) each.master = known;
+  await starting;
+  expect(await node.kernel.publish('order.placed', {})).toBeDefined();
+});
+
 test('without any sentinel a connection that breaks is made again, and others subscribe', async () => {
   const prefix = newPrefix();
   const trail = new Trail();
