@@ -77,6 +77,22 @@ test('a failover that is asked for', async () => {
   expect(await setUp.master()).toBe(master);
 });
 
+test('sentinels ping within the time after which a server is down, and seldom enough to find a replica good', async () => {
+  const pingPeriods = async ({ sentinels }: RedisSentinelService): Promise<number[]> =>
+    Promise.all(
+      sentinels.map(async ({ cli }) => {
+        const pace = (await cli('SENTINEL', 'DEBUG')) as readonly string[];
+        return Number(pace[pace.indexOf('PING-PERIOD') + 1]);
+      }),
+    );
+  const brisk = await start({ replicas: 1, downAfterMs: 500 });
+  await brisk.sentinels[0]?.restart();
+  expect(await pingPeriods(brisk)).toEqual([300, 300, 300]);
+  expect(await pingPeriods(await start({ replicas: 1, downAfterMs: 2000 }))).toEqual([500, 500, 500]);
+  expect(await pingPeriods(await start({ replicas: 1, downAfterMs: 60_000 }))).toEqual([1000, 1000, 1000]);
+  expect(await pingPeriods(await start({ replicas: 1, pingMs: 200 }))).toEqual([200, 200, 200]);
+});
+
 test('too few sentinels are no quorum, until they are back', async () => {
   const setUp = await start();
   const [, second, third] = setUp.sentinels;
