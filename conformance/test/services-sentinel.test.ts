@@ -7,6 +7,7 @@ import {
   redisSentinel,
   spawnWorker,
 } from '../src/services/index.ts';
+import { disagreement } from '../src/services/sentinel-view.ts';
 import { isAlive, needsRedis, remainsOf } from './services-fleet.ts';
 
 beforeEach((context) => needsRedis(context));
@@ -101,6 +102,19 @@ test('too few sentinels are no quorum, until they are back', async () => {
   await Promise.all([second?.start(), third?.thaw()]);
   await setUp.ready();
   expect(await ckquorum(setUp, 0)).toMatch(/^OK 3/);
+});
+
+test('whether all sentinels name the same master', async () => {
+  const { nodes, sentinels, name } = await start();
+  expect(await disagreement(sentinels)).toBeUndefined();
+  const [first, second] = sentinels;
+  await first?.kill();
+  expect(await disagreement(sentinels)).toContain('2 of 3 sentinels answer');
+  await first?.start();
+  expect(await disagreement(sentinels)).toBeUndefined();
+  await second?.cli('SENTINEL', 'REMOVE', name);
+  await second?.cli('SENTINEL', 'MONITOR', name, '127.0.0.1', String(nodes[1]?.port), '2');
+  expect(await disagreement(sentinels)).toContain(`${nodes[0]?.port},${nodes[1]?.port},${nodes[0]?.port}`);
 });
 
 test('everybody logs in as told', async () => {

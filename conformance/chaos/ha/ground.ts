@@ -10,6 +10,7 @@ import {
   redisSentinel,
 } from '../../src/services/index.ts';
 import { replicationComplaint, replicationRole } from '../../src/services/replication-role.ts';
+import { disagreement } from '../../src/services/sentinel-view.ts';
 import type { Place } from './bus.ts';
 import { PARTITIONS } from './load.ts';
 
@@ -96,7 +97,10 @@ export const openSentinelGround = async (options: RedisSentinelOptions = {}): Pr
         DEADLINE_MS,
       ),
     async heal() {
-      await revive([...nodes, ...sentinels]);
+      await revive(sentinels);
+      // In haste, one that has not heard of the new master yet would make it a replica of the old one, as soon as that is back.
+      await untilNoComplaint('sentinels of one mind', () => disagreement(sentinels), DEADLINE_MS);
+      await revive(nodes);
       if (options.proxied) service.healReplication();
       await gossip(sentinels, HASTY_GOSSIP);
       await service.ready();

@@ -81,15 +81,27 @@ export const sentinelComplaint = async (
   return undefined;
 };
 
+/** The ports that the sentinels which answer name as the master's. */
+const namedPorts = async (sentinels: readonly RedisNode[]): Promise<number[]> => {
+  const replies = await Promise.all(
+    sentinels.map((sentinel) => sentinel.probe('SENTINEL', 'GET-MASTER-ADDR-BY-NAME', MASTER_NAME).catch(() => null)),
+  );
+  return replies.filter((reply) => reply !== null).map((reply) => Number((reply as string[])[1]));
+};
+
+/** Why the sentinels are not of one mind; undefined when all of them name the same master, whether it runs or not. */
+export const disagreement = async (sentinels: readonly RedisNode[]): Promise<string | undefined> => {
+  const named = await namedPorts(sentinels);
+  const isAgreed = named.length === sentinels.length && new Set(named).size === 1;
+  return isAgreed ? undefined : `${named.length} of ${sentinels.length} sentinels answer, and name [${named}]`;
+};
+
 /** The node that most of the answering sentinels call the master and that says so itself; undefined where there is none. */
 export const agreedMaster = async (
   nodes: readonly RedisNode[],
   sentinels: readonly RedisNode[],
 ): Promise<RedisNode | undefined> => {
-  const replies = await Promise.all(
-    sentinels.map((sentinel) => sentinel.probe('SENTINEL', 'GET-MASTER-ADDR-BY-NAME', MASTER_NAME).catch(() => null)),
-  );
-  const named = replies.filter((reply) => reply !== null).map((reply) => Number((reply as string[])[1]));
+  const named = await namedPorts(sentinels);
   const master = nodes.find(({ port }) => named.filter((each) => each === port).length > named.length / 2);
   return master && (await replicationRole(master))?.master ? master : undefined;
 };
