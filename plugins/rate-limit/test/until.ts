@@ -2,6 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Awaitable } from '@logistically/events-kernel';
 
 const POLL_MS = 10;
+/** The same where it takes long to find out: what is waited for needs the processor, too. */
+const RARE_POLL_MS = 200;
 
 /** Waits for a fact. `deadlineMs` only bounds a failure; `what` says what was waited for. */
 export const until = async (
@@ -10,9 +12,9 @@ export const until = async (
   deadlineMs = 20_000,
 ): Promise<void> => {
   const deadline = Date.now() + deadlineMs;
-  while (!(await fact())) {
+  for (let asked = Date.now(); !(await fact()); asked = Date.now()) {
     if (Date.now() > deadline)
       throw new Error(`Not within ${deadlineMs} ms: ${typeof what === 'string' ? what : JSON.stringify(what())}`);
-    await sleep(POLL_MS);
+    await sleep(Math.min(RARE_POLL_MS, POLL_MS + 4 * (Date.now() - asked)));
   }
 };

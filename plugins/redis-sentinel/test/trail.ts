@@ -20,6 +20,9 @@ export class Trail {
   readonly confirmed = new Map<number, number>();
   readonly rejections: unknown[] = [];
   readonly #groups: readonly string[];
+  /** Confirmed and not done: the groups that lack it, by number. */
+  readonly #open = new Map<number, Set<string>>();
+  readonly #finished = new Set<string>();
 
   /** `groups` should get every event. */
   constructor(groups: readonly string[] = ['shop']) {
@@ -38,6 +41,8 @@ export class Trail {
     }
     this.confirmed.set(n, Date.now());
     this.history.record(fact);
+    const lacking = this.#groups.filter((group) => !this.#finished.has(`${group}/${n}`));
+    if (lacking.length > 0) this.#open.set(n, new Set(lacking));
     return true;
   }
 
@@ -65,19 +70,19 @@ export class Trail {
       }
       this.done.push(n);
       tell('settle');
+      this.#finish(n, group);
     };
   }
 
   /** Confirmed events that some group has not handled. */
   get missing(): number[] {
-    const { lost } = this.check({ limit: Number.POSITIVE_INFINITY });
-    return [...new Set(lost.examples.map(({ id }) => Number(id)))];
+    return [...this.#open.keys()];
   }
 
   /** Waits until everything that was confirmed has been handled; `deadlineMs` only bounds a failure. */
   whenComplete(deadlineMs?: number): Promise<void> {
     return until(
-      () => this.check().lost.count === 0,
+      () => this.#open.size === 0,
       () => this.check({ limit: 5 }),
       deadlineMs,
     );
@@ -86,5 +91,12 @@ export class Trail {
   check(expectations?: Expectations): CheckReport {
     const { concurrent } = check(this.#entries, expectations);
     return { ...check(this.history, { groups: this.#groups, ...expectations }), concurrent };
+  }
+
+  #finish(n: number, group: string): void {
+    this.#finished.add(`${group}/${n}`);
+    const lacking = this.#open.get(n);
+    lacking?.delete(group);
+    if (lacking?.size === 0) this.#open.delete(n);
   }
 }
