@@ -43,6 +43,9 @@ export const MANIFESTS = {
 };
 
 const FILES: Record<string, string> = {
+  '.changeset/first.md': Object.values(MANIFESTS)
+    .map(({ name }) => `'${name}': major\n`)
+    .join(''),
   'README.md':
     '`one/case` `two/more-cases` [proof](kernel/test/kernel.test.ts#L1) [a](kernel) [b](#top) [c](https://example.org)\n',
   'kernel/README.md': '# Kernel\n',

@@ -151,6 +151,12 @@ test.each<Broken>([
     'kernel/package.json: examples are private, packages are not',
   ],
   [
+    'a package that was never released, and will not be',
+    'manifestFaults',
+    { '.changeset/first.md': "'@logistically/events-kernel': major\n'@logistically/events-conformance': major\n" },
+    `${plugin}/package.json: no changeset releases it`,
+  ],
+  [
     'an undeclared import of a type',
     'dependencyFaults',
     { [index]: `${goodIndex}import type { Redis } from 'ioredis';\n` },

@@ -82,8 +82,9 @@ function versionFaults({ manifest }: Package): string[] {
 }
 
 /** Where the manifest of a package has not the shape that all share. */
-export const manifestFaults = ({ packages }: Workspace): string[] =>
-  packages.flatMap((each) => {
+export const manifestFaults = (workspace: Workspace): string[] => {
+  const releases = workspace.files.filter((file) => /^\.changeset\/[^/]+\.md$/.test(file)).map(workspace.read);
+  return workspace.packages.flatMap((each) => {
     const { manifest } = each;
     const faults: string[] = [];
     const keys = Object.keys(manifest);
@@ -97,6 +98,13 @@ export const manifestFaults = ({ packages }: Workspace): string[] =>
     if (manifest.type !== 'module') faults.push('type is not module');
     if (!isDeepStrictEqual(manifest.engines, { node: '>=20.19' })) faults.push('engines.node is not >=20.19');
     if ((manifest.private === true) === isPublished(each)) faults.push('examples are private, packages are not');
+    if (
+      isPublished(each) &&
+      manifest.version === '0.0.0' &&
+      !releases.some((text) => text.includes(`'${manifest.name}'`))
+    )
+      faults.push('no changeset releases it');
     faults.push(...versionFaults(each), ...(isPublished(each) ? publishedFaults(each) : []));
     return faults.map((fault) => `${each.directory}/package.json: ${fault}`);
   });
+};
