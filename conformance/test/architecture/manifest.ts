@@ -38,7 +38,7 @@ const expectedPublishConfig = ({ exports = {}, bin }: Manifest) => ({
   ...(bin && { bin: Object.fromEntries(Object.entries(bin).map(([name, source]) => [name, inDist(source, '.js')])) }),
 });
 
-function publishedFaults({ kind, directory, manifest, files }: Package): string[] {
+function publishedFaults({ kind, directory, manifest, files }: Package, changesets: readonly string[]): string[] {
   const expected: Record<string, unknown> = {
     repository: { type: 'git', url: 'git+https://github.com/onwello/events.git', directory },
     sideEffects: false,
@@ -48,6 +48,8 @@ function publishedFaults({ kind, directory, manifest, files }: Package): string[
   const faults = Object.entries(expected)
     .filter(([key, value]) => !isDeepStrictEqual(manifest[key], value))
     .map(([key, value]) => `${key} is not ${JSON.stringify(value)}`);
+  if (manifest.version === '0.0.0' && !changesets.some((text) => text.includes(`'${manifest.name}'`)))
+    faults.push('no changeset releases it');
   const entries = { ...manifest.exports, ...manifest.bin };
   if (manifest.exports?.['.'] !== './src/index.ts') faults.push('exports["."] is not ./src/index.ts');
   for (const [key, source] of Object.entries(entries)) {
@@ -83,7 +85,7 @@ function versionFaults({ manifest }: Package): string[] {
 
 /** Where the manifest of a package has not the shape that all share. */
 export const manifestFaults = (workspace: Workspace): string[] => {
-  const releases = workspace.files.filter((file) => /^\.changeset\/[^/]+\.md$/.test(file)).map(workspace.read);
+  const changesets = workspace.files.filter((file) => /^\.changeset\/[^/]+\.md$/.test(file)).map(workspace.read);
   return workspace.packages.flatMap((each) => {
     const { manifest } = each;
     const faults: string[] = [];
@@ -98,13 +100,7 @@ export const manifestFaults = (workspace: Workspace): string[] => {
     if (manifest.type !== 'module') faults.push('type is not module');
     if (!isDeepStrictEqual(manifest.engines, { node: '>=20.19' })) faults.push('engines.node is not >=20.19');
     if ((manifest.private === true) === isPublished(each)) faults.push('examples are private, packages are not');
-    if (
-      isPublished(each) &&
-      manifest.version === '0.0.0' &&
-      !releases.some((text) => text.includes(`'${manifest.name}'`))
-    )
-      faults.push('no changeset releases it');
-    faults.push(...versionFaults(each), ...(isPublished(each) ? publishedFaults(each) : []));
+    faults.push(...versionFaults(each), ...(isPublished(each) ? publishedFaults(each, changesets) : []));
     return faults.map((fault) => `${each.directory}/package.json: ${fault}`);
   });
 };

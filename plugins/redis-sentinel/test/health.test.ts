@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type RedisSentinelService, redisSentinel } from '@logistically/events-conformance/services';
+import type { Health } from '@logistically/events-kernel';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { type Node, type NodeOptions, startNode } from './node.ts';
 import { State } from './state.ts';
@@ -21,29 +22,22 @@ let count = 0;
 const start = (options: Partial<NodeOptions> = {}): Promise<Node> =>
   startNode({ servers, prefix: `health-${++count}`, ...options });
 
-/** Waits until health names a cause. */
-const whenNamed = async ({ kernel }: Node, cause: RegExp): Promise<void> => {
-  let named: readonly string[] = [];
+/** Waits until health says what is expected; a failure tells what it said last. */
+const whenHealth = async ({ kernel }: Node, what: string, isExpected: (health: Health) => boolean): Promise<void> => {
+  let health: Health | undefined;
   await until(
     async () => {
-      named = (await kernel.health()).problems.map(({ problem }) => problem);
-      return named.some((problem) => cause.test(problem));
+      health = await kernel.health();
+      return isExpected(health);
     },
-    () => [String(cause), 'and not', named],
+    () => [what, 'and not', health?.problems],
   );
 };
 
-const whenWell = async ({ kernel }: Node): Promise<void> => {
-  let problems: unknown;
-  await until(
-    async () => {
-      const health = await kernel.health();
-      ({ problems } = health);
-      return health.healthy;
-    },
-    () => ['it is well again, and not', problems],
-  );
-};
+const whenNamed = (node: Node, cause: RegExp): Promise<void> =>
+  whenHealth(node, String(cause), ({ problems }) => problems.some(({ problem }) => cause.test(problem)));
+
+const whenWell = (node: Node): Promise<void> => whenHealth(node, 'it is well again', ({ healthy }) => healthy);
 
 test('a failover: that the master is down, that another one is being made, and then nothing', async () => {
   await using node = await start();
